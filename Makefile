@@ -1,0 +1,49 @@
+# `make help` lists the targets. PYTHON picks the interpreter for the virtual environment.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+C_FILES = $(wildcard csrc/*.c csrc/*.h)
+
+.PHONY: help venv build test check lint format bench docs engine clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(BIN)/.ready ## make the virtual environment and install agentbox with what its tests need
+
+$(BIN)/.ready: pyproject.toml setup.py $(C_FILES) agentbox/_vault_build.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $@
+
+build: venv ## build the wheel into dist/
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+
+test: venv ## the fast tests: no engine, no packages from npm (about a minute)
+	$(BIN)/pytest -q -m 'not engine and not npm and not slow'
+
+check: venv ## every test; starts with the linters, needs an engine (`make engine` brings one up)
+	$(MAKE) lint
+	$(BIN)/pytest -ra
+
+lint: venv ## ruff, mypy, and shellcheck where it is installed
+	$(BIN)/ruff check agentbox tests bench setup.py
+	$(BIN)/ruff format --check agentbox tests bench setup.py
+	$(BIN)/mypy agentbox
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/*.sh csrc/*.sh containers/*.sh containers/*/*.sh; fi
+
+format: venv ## rewrite the Python files in the house format
+	$(BIN)/ruff check --fix agentbox tests bench setup.py
+	$(BIN)/ruff format agentbox tests bench setup.py
+
+bench: venv ## the speed ratios, side by side in one run
+	$(BIN)/python -m bench
+
+docs: venv ## regenerate docs/cli.md, containers/compose.yaml and containers/seccomp.json
+	$(BIN)/python -m agentbox.generate
+
+engine: ## bring up a Docker Engine, Compose v2 and base images on a bare Debian machine (root)
+	tools/engine-up.sh
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) build dist agentbox/lib agentbox/_vault.c agentbox/_vault.*.so *.egg-info
