@@ -1,0 +1,98 @@
+"""Start-up ratios and image costs, measured side by side in one run: `python -m bench.startup [--builds]`.
+
+`agentbox --help` beside `python -c "import click"`, `agentbox run` beside plain `docker compose run` of the same model, and with
+--builds each agent's image size and its build time, cold (no cache) and warm (nothing to do).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+AGENTS = ("pi", "claude", "opencode", "hermes")
+AGENTBOX = str(Path(sys.executable).with_name("agentbox"))
+GOALS = {"help": 2.0, "run": 1.25}
+
+
+def seconds(argv: Sequence[str], env: dict[str, str] | None = None) -> float:
+    """Wall-clock seconds of one run of argv; raises CalledProcessError where it fails."""
+    start = time.perf_counter()
+    subprocess.run(argv, env=env, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def side_by_side(one: Sequence[str], other: Sequence[str], rounds: int, env: dict[str, str]) -> tuple[float, float]:
+    """Medians of both in seconds, taken in turn, so that a busy moment hits both alike; one warm-up each."""
+    seconds(one, env), seconds(other, env)
+    pairs = [(seconds(one, env), seconds(other, env)) for _ in range(rounds)]
+    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+
+
+def row(name: str, one: float, other: float, goal: float) -> None:
+    print(f"| {name} | {one:.3f} s | {other:.3f} s | {one / other:.2f} | {goal:.2f} |", flush=True)
+
+
+def run_command(agent: str, work: Path, env: dict[str, str]) -> tuple[list[str], list[str]]:
+    """The command line of one container that ends at once, by agentbox and by plain Compose from the same model."""
+    mine = [AGENTBOX, "run", agent, "-w", str(work), "--", "--version"]
+    printed = subprocess.run(
+        [AGENTBOX, "compose", agent, "-w", str(work), "--json"], env=env, check=True, capture_output=True, text=True
+    )
+    model = json.loads(printed.stdout)
+    file = work.parent / f"{agent}.json"
+    file.write_text(json.dumps(model))
+    command = model["services"][agent].get("command") or [agent]
+    plain = ["docker", "compose", "-f", str(file), "run", "--rm", "-T", agent, command[0], "--version"]
+    return mine, plain
+
+
+def image_size(agent: str, user: str) -> int:
+    """Bytes of the image, all layers."""
+    done = subprocess.run(
+        ["docker", "image", "inspect", "-f", "{{.Size}}", f"local/{user}-{agent}"], check=True, capture_output=True, text=True
+    )
+    return int(done.stdout)
+
+
+def builds(env: dict[str, str]) -> None:
+    print("| agent | image | build, cold | build, warm |\n|---|---|---|---|")
+    for agent in AGENTS:
+        cold = seconds([AGENTBOX, "build", agent, "--no-cache"], env)
+        warm = seconds([AGENTBOX, "build", agent], env)
+        print(f"| {agent} | {image_size(agent, env['REAL_USER']) / 1e6:.0f} MB | {cold:.1f} s | {warm:.1f} s |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--builds", action="store_true", help="also build every image, twice")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as tmp:
+        work = Path(tmp, "home", "project")
+        work.mkdir(parents=True)
+        env = os.environ | {"HOME": str(work.parent), "HOST_UID": "1000", "HOST_GID": "1000", "REAL_USER": "bench"}
+        for path in (Path(tmp), work.parent, work):
+            path.chmod(0o755)
+            os.chown(path, 1000, 1000)
+        if args.builds:
+            builds(env)
+            print()
+        print("| | agentbox | beside | ratio | goal |\n|---|---|---|---|---|")
+        one, other = side_by_side([AGENTBOX, "--help"], [sys.executable, "-c", "import click"], args.rounds * 3, env)
+        row("agentbox --help / python -c 'import click'", one, other, GOALS["help"])
+        for agent in AGENTS:
+            mine, plain = run_command(agent, work, env)
+            one, other = side_by_side(mine, plain, args.rounds, env)
+            row(f"agentbox run {agent} / docker compose run", one, other, GOALS["run"])
+
+
+if __name__ == "__main__":
+    main()
