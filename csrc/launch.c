@@ -1,0 +1,31 @@
+/* agentbox-launch COMMAND [ARGUMENT...]: the first link of the chain that leads to the agent. Static, so that nothing is
+ * preloaded into it. It binds the marker to its own pid, which exec keeps, and becomes COMMAND.
+ * Exit status: 125 the vault refuses, 126 COMMAND cannot be executed, 127 it is not found. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "identity.h"
+#include "load.h"
+#include "say.h"
+
+static struct vault_policy policy;
+
+static __attribute__((noreturn)) void cannot_execute(const char *command)
+{
+	vault_die(errno == ENOENT ? 127 : 126, "agentbox-launch: ", command, ": ", strerror(errno), NULL);
+}
+
+int main(int argc, char **argv)
+{
+	char pid[24];
+
+	if (argc < 2)
+		vault_die(125, "usage: agentbox-launch COMMAND [ARGUMENT...]", NULL);
+	vault_policy_load(&policy);
+	if (setenv(VAULT_MARKER, vault_decimal(getpid(), pid), 1) != 0)
+		vault_die(125, "agentbox-launch: ", VAULT_MARKER, ": ", strerror(errno), NULL);
+	execvp(argv[1], argv + 1);
+	cannot_execute(argv[1]);
+}

@@ -1,0 +1,19 @@
+/* What the interposer knows about the process that it is loaded into. */
+#ifndef AGENTBOX_PROCESS_H
+#define AGENTBOX_PROCESS_H
+
+#include "identity.h"
+#include "vault.h"
+
+struct vault_process {
+	int ready;		/* atomic: see vault_ensure_ready */
+	enum vault_role role;
+	struct vault_policy policy;
+};
+
+extern struct vault_process vault_process;
+
+/* Every wrapper's first step: another library's constructor may call it before ours ran. Idempotent, thread-safe. */
+void vault_ensure_ready(void);
+
+#endif
