@@ -1,0 +1,193 @@
+"""A world for vault tests: a private mount namespace with a policy, a vault and (or not) the preload.
+
+It stands in for a container: /etc is an overlay with agentbox/vault.policy and ld.so.preload, the vault is /mnt with a
+root-owned top and the agent's state on a mount of its own. Programs enter it as an unprivileged user.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from agentbox import resources
+
+UID = 10_001
+VAULT = Path("/mnt")
+STATE = VAULT / "agent"
+SECRET = "sk-the-secret-of-the-agent"
+AUTH = STATE / "auth.json"
+SETTINGS = STATE / "settings.json"
+
+CLONE_NEWNS = 0x20000
+MS_REC, MS_PRIVATE = 0x4000, 0x40000
+PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_SET_PDEATHSIG = 38, 22, 1
+LANDLOCK_CALLS = (444, 445, 446)
+ENOSYS = 38
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{what}: {os.strerror(error)}")
+
+
+def _mount(source: str, target: str | Path, kind: str, data: str = "") -> None:
+    _check(_libc.mount(source.encode(), os.fsencode(target), kind.encode(), 0, data.encode()), f"mount {target}")
+
+
+def unusable() -> str | None:
+    """Why vault tests cannot run here, or None."""
+    if os.geteuid() != 0:
+        return "needs root to make a mount namespace"
+    if resources.lib("fs-vault.so") is None or resources.lib("agentbox-launch") is None:
+        return "the native parts are not built"
+    if _libc.syscall(444, 0, 0, 1) < 1:
+        return "the running kernel has no Landlock"
+    return None
+
+
+def policy(exe: str | Path, *, script: str | Path | None = None, extra: Sequence[str] = ()) -> str:
+    """A policy as the product renders it, for an agent stand-in."""
+    lines = ["agentbox-vault 1", "# made for a test", f"exe {exe}"]
+    lines += [f"script {script}"] if script else []
+    lines += ["link /usr/bin/dash", "link /usr/bin/env", f"vault {VAULT}", "deny auth.json", f"deny {AUTH}"]
+    lines += [f"deny {STATE}/.env", f"read {SETTINGS}", f"read {STATE}/extensions", f"write {STATE}/extensions/cache"]
+    lines += ["hide ANTHROPIC_API_KEY", "hide SECRET_*", "keep SECRET_KEPT", f"audit {VAULT}/log/denials.jsonl"]
+    return "\n".join([*lines, *extra, "end", ""])
+
+
+def _block_landlock() -> None:
+    """Make the Landlock calls fail with ENOSYS, as on a kernel without them."""
+    code = [(0x20, 0, 0, 0)]
+    code += [(0x15, len(LANDLOCK_CALLS) - i, 0, number) for i, number in enumerate(LANDLOCK_CALLS)]
+    code += [(0x06, 0, 0, 0x7FFF0000), (0x06, 0, 0, 0x00050000 | ENOSYS)]
+    program = b"".join(struct.pack("HBBI", *one) for one in code)
+    buffer = ctypes.create_string_buffer(program, len(program))
+    header = struct.pack("HxxxxxxP", len(code), ctypes.addressof(buffer))
+    _check(_libc.prctl(PR_SET_SECCOMP, 2, header, 0, 0), "seccomp")
+
+
+class World:
+    """One namespace. ``preload=False`` is the control: the same files, no vault."""
+
+    def __init__(self, text: str | None, *, preload: bool = True) -> None:
+        self.work = Path(tempfile.mkdtemp(prefix="agentbox-world-"))
+        self.work.chmod(0o755)
+        os.chown(self.work, UID, UID)
+        ready, told = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            self._hold(text, preload, told)
+        os.close(told)
+        answer = os.read(ready, 4096)
+        os.close(ready)
+        if answer != b"ok":
+            raise RuntimeError(f"cannot make the test world: {answer.decode()}")
+        self._namespace = os.open(f"/proc/{self._pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+
+    def _hold(self, text: str | None, preload: bool, told: int) -> None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        try:
+            self._build(text, preload)
+            os.write(told, b"ok")
+            signal.pause()
+        except BaseException as error:
+            os.write(told, repr(error).encode())
+        finally:
+            os._exit(0)
+
+    def _build(self, text: str | None, preload: bool) -> None:
+        _check(_libc.unshare(CLONE_NEWNS), "unshare")
+        _check(_libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "make / private")
+        _mount("tmpfs", VAULT, "tmpfs", "mode=0755")
+        etc = VAULT / "etc"
+        for name in ("up", "work"):
+            (etc / name).mkdir(parents=True)
+        _mount("overlay", "/etc", "overlay", f"lowerdir=/etc,upperdir={etc}/up,workdir={etc}/work")
+        _mount("tmpfs", VAULT, "tmpfs", "mode=0755")  # hides the overlay's directories
+        Path("/etc/agentbox").mkdir(exist_ok=True)
+        if text is not None:
+            Path("/etc/agentbox/vault.policy").write_text(text)
+        self._fill()
+        if preload:
+            library = Path("/etc/agentbox/fs-vault.so")
+            source = resources.lib("fs-vault.so")
+            assert source is not None
+            shutil.copy(source, library)
+            Path("/etc/ld.so.preload").write_text(f"{library}\n")
+
+    def _fill(self) -> None:
+        (VAULT / ".probe").write_text("")
+        STATE.mkdir()
+        _mount("tmpfs", STATE, "tmpfs", f"mode=0755,uid={UID},gid={UID}")
+        (VAULT / "log").mkdir()
+        for directory in (STATE / "extensions/cache", STATE / "sessions", VAULT / "log"):
+            directory.mkdir(parents=True, exist_ok=True)
+        AUTH.write_text(SECRET)
+        SETTINGS.write_text('{"theme": "dark"}')
+        (STATE / "extensions/one.js").write_text("// an extension\n")
+        (STATE / "sessions/one.jsonl").write_text("a session\n")
+        (STATE / "history").write_text("allowed content\n")
+        for path in [STATE, VAULT / "log", *STATE.rglob("*")]:
+            os.chown(path, UID, UID)
+        AUTH.chmod(0o600)
+
+    def _enter(self, uid: int, landlock: bool) -> Callable[[], None]:
+        def enter() -> None:
+            _check(_libc.setns(self._namespace, CLONE_NEWNS), "setns")
+            os.chdir(self.work)
+            if uid:
+                os.setgroups([])
+                os.setgid(uid)
+                os.setuid(uid)
+            _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+            if not landlock:
+                _block_landlock()
+
+        return enter
+
+    def run(
+        self,
+        *argv: str | Path,
+        launch: bool = False,
+        env: dict[str, str] | None = None,
+        uid: int = UID,
+        landlock: bool = True,
+        **options: Any,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program in this world; with ``launch`` as the head of the launch chain."""
+        words = [str(word) for word in argv]
+        if launch:
+            words.insert(0, str(self.launcher))
+        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(self.work), "LANG": "C.UTF-8", **(env or {})}
+        options = {"timeout": 60, "text": True, "errors": "backslashreplace", "stdin": subprocess.DEVNULL, **options}
+        return subprocess.run(  # the child enters the namespace before it execs
+            words, env=environment, preexec_fn=self._enter(uid, landlock), capture_output=True, check=False, **options
+        )
+
+    @property
+    def launcher(self) -> Path:
+        """agentbox-launch, where the world's user can execute it."""
+        target = self.work / "agentbox-launch"
+        if not target.exists():
+            source = resources.lib("agentbox-launch")
+            assert source is not None
+            shutil.copy(source, target)
+        return target
+
+    def close(self) -> None:
+        """End the namespace and remove its files."""
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+        os.close(self._namespace)
+        shutil.rmtree(self.work, ignore_errors=True)
