@@ -1,0 +1,37 @@
+'use strict';
+// Built-in functions as they were before any other code ran. The guard calls these only, so that code which later
+// replaces String.prototype.indexOf, Array.prototype[Symbol.iterator] and the like does not change what it decides.
+// For the same reason the guard walks arrays by index: `for…of` and spread go through a replaceable iterator.
+
+const { apply, construct, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect;
+const { bind, call } = Function.prototype;
+
+/** f → (self, ...args) => f.call(self, ...args), safe against a patched Function.prototype.call. */
+const uncurryThis = (f) => apply(bind, call, [f]);
+
+const typedArray = getPrototypeOf(Uint8Array.prototype);
+
+module.exports = {
+  apply, construct, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, ownKeys, uncurryThis,
+  freeze: Object.freeze,
+  create: Object.create,
+  isArray: Array.isArray,
+  isView: ArrayBuffer.isView,
+  ErrorClass: Error,
+  PromiseClass: Promise,
+  reject: apply(bind, Promise.reject, [Promise]),
+  nextTick: process.nextTick,
+  cwd: process.cwd,
+  indexOf: uncurryThis(String.prototype.indexOf),
+  slice: uncurryThis(String.prototype.slice),
+  startsWith: uncurryThis(String.prototype.startsWith),
+  endsWith: uncurryThis(String.prototype.endsWith),
+  lower: uncurryThis(String.prototype.toLowerCase),
+  charCode: uncurryThis(String.prototype.charCodeAt),
+  copyBytes: uncurryThis(typedArray.slice),
+  tag: uncurryThis(getOwnPropertyDescriptor(typedArray, Symbol.toStringTag).get),
+  decode: uncurryThis(Buffer.prototype.toString),
+  bufferFrom: Buffer.from,
+  weakSetAdd: uncurryThis(WeakSet.prototype.add),
+  weakSetHas: uncurryThis(WeakSet.prototype.has),
+};
