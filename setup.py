@@ -52,7 +52,9 @@ class BuildTree(build_py):
             for name in TREES:
                 target = package / "_tree" / name
                 shutil.rmtree(target, ignore_errors=True)
-                shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("*.o", "*.so", "__pycache__", "node_modules"))
+                shutil.copytree(
+                    ROOT / name, target, ignore=shutil.ignore_patterns("*.o", "*.so", "__pycache__", "node_modules")
+                )
 
 
 native = {

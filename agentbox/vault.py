@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from agentbox.errors import AgentboxError
 
 try:
-    from agentbox import _vault
+    from agentbox import _vault  # type: ignore[attr-defined]  # a CFFI module has no stubs
 except ImportError:  # no native parts: not Linux, no compiler, or AGENTBOX_NATIVE=0
     _vault = None
 
