@@ -1,0 +1,2 @@
+agent=claude
+prepare_agent() { exec "$agent" "$@"; }

@@ -1,0 +1,37 @@
+#!/bin/sh
+# The second link of the launch chain: agentbox-launch -> this -> (env ->) the agent, all one process.
+#
+# As a link of the chain this shell itself may still open the agent's credentials; the programs that it starts may not.
+# So a protected file is touched only through the shell's own redirections.
+set -eu
+
+LIBRARY=/usr/local/lib/agentbox
+LINKS=/etc/agentbox/links
+TAB=$(printf '\t')
+export HOME=/home/agent
+
+# $HOME is empty at each start; the agent's own state comes in from /agent.
+make_links() {
+    [ -r "$LINKS" ] || return 0
+    while IFS="$TAB" read -r link target; do
+        case $link in '' | '#'*) continue ;; /*) ;; *) link=$HOME/$link ;; esac
+        case $link in */*/*) mkdir -p "${link%/*}" ;; esac
+        ln -sfn "$target" "$link"
+    done <"$LINKS"
+}
+
+# Each image brings its own prepare.sh. It sets `agent`, the command to run, and may define prepare_agent, which is
+# called when it is the agent that is about to run (and not a shell, say), with the agent's arguments.
+agent=
+. "$LIBRARY/prepare.sh"
+
+make_links
+
+# `docker run IMAGE -p hello` means the agent, and so does no argument at all.
+case ${1:-} in '' | -*) [ -n "${1:-}" ] || [ $# -eq 0 ] || shift; set -- "$agent" "$@" ;; esac
+
+if [ "$1" = "$agent" ]; then
+    shift
+    prepare_agent "$@"       # ends in exec
+fi
+exec "$@"

@@ -1,0 +1,2 @@
+agent=hermes
+prepare_agent() { exec "$agent" "$@"; }

@@ -1,0 +1,2 @@
+agent=opencode
+prepare_agent() { exec "$agent" "$@"; }

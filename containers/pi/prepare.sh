@@ -1,0 +1,2 @@
+agent=pi
+prepare_agent() { exec "$agent" "$@"; }
