@@ -9,8 +9,9 @@
 // How it is loaded (containers/pi/, by the entrypoint, for the agent's process only):
 //     export NODE_OPTIONS="--require /usr/local/lib/agentbox/js/app-firewall.js${NODE_OPTIONS:+ $NODE_OPTIONS}"
 //     exec pi --extension /usr/local/lib/agentbox/extensions/agentbox-guard "$@"
-// The extension comes before all other arguments, but not in front of pi's own commands (install, remove, uninstall,
-// update, list, config, auth), which take no --extension and run no tools. /etc/agentbox/firewall.json must be there: without it the process ends with 125.
+// The extension comes before all other arguments (pi gives its tools to the extension that is loaded first), but not in
+// front of pi's own commands (install, remove, uninstall, update, list, config, auth), which take no --extension and run
+// no tools. /etc/agentbox/firewall.json must be there and well-formed: otherwise the process ends with 125.
 //
 // The hook takes its entry out of process.env.NODE_OPTIONS, so that node processes started by tools do not load it (they
 // are the vault's business). Workers load it: see install.js.

@@ -18,7 +18,7 @@ const openHandle = promises.open;
 const QUIET = p.freeze({ throwIfNoEntry: false });
 const MAX_LINKS = 40;
 // Handed on in place of an argument that is no path, so that node reports the type and no getter can answer twice.
-const NOT_A_PATH = p.freeze(p.create(null));
+const NOT_A_PATH = p.freeze({ __proto__: null, toString: () => 'no path' });
 
 const isUrl = (value) => Boolean(value.href && value.protocol && value.auth === undefined && value.path === undefined);
 

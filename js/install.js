@@ -55,12 +55,19 @@ function patchWorker(policyObject, entry, inTool) {
   const Original = workers.Worker;
   const Patched = new Proxy(Original, {
     construct(target, args, newTarget) {
-      const options = Object.assign({}, args[1]);
-      const given = p.isArray(options.execArgv) ? options.execArgv : process.execArgv;
-      options.execArgv = ['--require', entry, ...given];
+      const options = p.assign({}, args[1]);
+      const inherits = !p.isArray(options.execArgv);
+      const make = (execArgv) => {
+        options.execArgv = execArgv;
+        return p.construct(target, [args[0], options], newTarget === Patched ? target : newTarget);
+      };
       setEnvironmentData(WORKER_DATA, { policy: policyObject, tool: inTool() });
       try {
-        return p.construct(target, [args[0], options], newTarget === Patched ? target : newTarget);
+        return make(['--require', entry, ...(inherits ? process.execArgv : options.execArgv)]);
+      } catch (error) {
+        // A worker takes no option of the whole process (--max-old-space-size …) that it would have inherited in silence.
+        if (!inherits || error.code !== 'ERR_WORKER_INVALID_EXEC_ARGV') throw error;
+        return make(['--require', entry]);
       } finally {
         setEnvironmentData(WORKER_DATA, undefined);
       }
@@ -90,6 +97,7 @@ function install(policy, policyObject, entry, always = false) {
   patcher.patchFs();
   patcher.patchModule('process', process);
   if (process.report) patcher.patchModule('process.report', process.report);
+  patcher.patchModule('module', module_);
   patchWorker(policyObject, entry, inTool);
   module_.syncBuiltinESMExports();
 

@@ -82,8 +82,8 @@ const CLASSES = [
   ['wasi', 'WASI', 'preopens'],
 ];
 
-// What a tool may not call at all, with the reason that the message gives: each would show the memory of the agent or
-// run code outside the tool context. `when` names a condition of patch.js.
+// What a tool may not call, with the reason that the message gives: each would show the agent's memory, open files out
+// of sight, or run code outside the tool context. `when` names a condition of patch.js.
 const REFUSED = [
   ['process', 'binding', "node's internals open files past every check", 'rawBinding'],
   ['process', '_linkedBinding', "node's internals open files past every check"],
@@ -94,6 +94,7 @@ const REFUSED = [
   ['v8', 'getHeapSnapshot', "it holds the agent's memory"],
   ['v8', 'writeHeapSnapshot', "it holds the agent's memory"],
   ['v8', 'setHeapSnapshotNearHeapLimit', "it holds the agent's memory"],
+  ['module', 'register', 'its hooks run in a thread without this guard'],
   ['inspector', 'open', 'a debugger runs code as the agent'],
   ['inspector', 'Session.prototype.connect', 'a debugger runs code as the agent'],
   ['inspector', 'Session.prototype.connectToMainThread', 'a debugger runs code as the agent'],

@@ -7,6 +7,7 @@ const { refusal } = require('./guard.js');
 const { FS, DELIVERY, DOORS, CLASSES, REFUSED } = require('./methods.js');
 const { resolve, dirname } = require('node:path');
 
+// What process.binding would hand out of node's inside.
 const RAW_BINDINGS = ['fs', 'fs_dir', 'fs_event_wrap', 'process_wrap', 'spawn_sync', 'inspector', 'wasi', 'contextify', 'heap_utils'];
 const SIGUSR1 = require('node:os').constants.signals.SIGUSR1;
 
@@ -77,7 +78,6 @@ class Patcher {
   /** Pins each path among the arguments in place; { text, rule } for the first that is protected, else null. */
   #checkArguments(roles, args, missing) {
     if (missing !== undefined && args.length === 0) args[0] = missing;
-    let texts = null;
     for (let i = 0; i < roles.length && i < args.length; i++) {
       const role = roles[i];
       if (role === '-') continue;
@@ -85,8 +85,6 @@ class Patcher {
       const { text, value } = this.#guard.pin(args[i]);
       args[i] = value;
       if (text === null) continue;
-      texts ??= p.create(null);
-      texts[i] = text;
       const rule = role === 'target' ? this.#checkTarget(text, args) : this.#checkRole(role, text);
       if (rule !== null) return { text, rule };
     }
@@ -107,10 +105,11 @@ class Patcher {
 
   /** Names are all that a pattern yields; what is checked is where it starts and what it spells out. */
   #checkGlob(args) {
-    const [patterns, options] = [args[0], args[1]];
+    const patterns = args[0];
+    const options = args[1];
     let directory = null;
     if (options !== null && typeof options === 'object') {
-      const copy = Object.assign(p.create(null), options);
+      const copy = p.assign(p.create(null), options);
       const pinned = this.#guard.pin(copy.cwd);
       if (pinned.text !== null) {
         copy.cwd = pinned.value;

@@ -15,10 +15,10 @@ module.exports = {
   apply, construct, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, ownKeys, uncurryThis,
   freeze: Object.freeze,
   create: Object.create,
+  assign: Object.assign,
   isArray: Array.isArray,
   isView: ArrayBuffer.isView,
   ErrorClass: Error,
-  PromiseClass: Promise,
   reject: apply(bind, Promise.reject, [Promise]),
   nextTick: process.nextTick,
   cwd: process.cwd,
@@ -32,6 +32,4 @@ module.exports = {
   tag: uncurryThis(getOwnPropertyDescriptor(typedArray, Symbol.toStringTag).get),
   decode: uncurryThis(Buffer.prototype.toString),
   bufferFrom: Buffer.from,
-  weakSetAdd: uncurryThis(WeakSet.prototype.add),
-  weakSetHas: uncurryThis(WeakSet.prototype.has),
 };

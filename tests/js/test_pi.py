@@ -1,0 +1,210 @@
+"""A turn of the real pi against a model that follows a script: its tools are stopped, the agent itself is not."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from fake_model import FakeModel
+from node_process import HERE, ROOT, environment
+
+pytestmark = pytest.mark.npm
+
+GUARD = ROOT / "containers/pi/extensions/agentbox-guard"
+KEY = "sk-ant-TOP-SECRET-7f3a"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a tool by its name."""
+
+    tool: str
+    input: Mapping[str, object]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.tool,)
+
+    def arguments(self, _: object) -> Mapping[str, object]:
+        return self.input
+
+
+@dataclass
+class Pi:
+    """pi in a home and a project of its own."""
+
+    node: str
+    modules: Path
+    root: Path
+    extensions: Sequence[Path] = (GUARD,)
+    preload: bool = True
+    options: Sequence[str] = ()
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.agent = self.root / "home/.pi/agent"
+        self.work = self.root / "work"
+        self.agent.mkdir(parents=True)
+        self.work.mkdir()
+        self.auth = self.agent / "auth.json"
+        self.auth.write_text(json.dumps({"anthropic": {"type": "api_key", "key": KEY}}))
+        self.auth.chmod(0o600)
+        (self.work / "plain.txt").write_text("ordinary TOKEN here\n")
+        (self.work / ".env").write_text(f"TOKEN={KEY}\n")
+
+    def run(self, script: Sequence[Call]) -> tuple[subprocess.CompletedProcess[str], FakeModel]:
+        policy = {"version": 1, "agent": "pi", "deny": ["auth.json", ".env", ".pi/agent", "gh_*"], "paths": [str(self.auth)]}
+        rg = next(self.modules.glob("@vscode/ripgrep-*/bin"))
+        env = environment(
+            HOME=str(self.root / "home"), PI_OFFLINE="1", AGENTBOX_TEST_POLICY=json.dumps(policy),
+            PATH=f"{rg}:{Path(self.node).parent}:{os.environ['PATH']}", **self.extra,
+        )
+        hook = ["--require", str(HERE / "preload.cjs")] if self.preload else []
+        cli = self.modules / "@earendil-works/pi-coding-agent/dist/bundle/cli.js"
+        load = [word for path in self.extensions for word in ("--extension", str(path))]
+        turn = ["-p", "--provider", "anthropic", "--model", "claude-sonnet-4-5", *self.options, "go"]
+        with FakeModel(script) as model:
+            (self.agent / "models.json").write_text(json.dumps({"providers": {"anthropic": {"baseUrl": model.url}}}))
+            result = subprocess.run(
+                [self.node, *hook, str(cli), *load, *turn], env=env, cwd=self.work, stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, timeout=120, check=False,
+            )
+        return result, model
+
+
+SCRIPT = [
+    Call("read", {"path": "~/.pi/agent/auth.json"}),
+    Call("read", {"path": ".env"}),
+    Call("read", {"path": "link"}),
+    Call("edit", {"path": ".env", "edits": [{"oldText": "TOKEN", "newText": "X"}]}),
+    Call("write", {"path": "~/.pi/agent/auth.json", "content": "{}"}),
+    Call("read", {"path": "plain.txt"}),
+    Call("write", {"path": "new.txt", "content": "made"}),
+    Call("edit", {"path": "new.txt", "edits": [{"oldText": "made", "newText": "changed"}]}),
+    Call("grep", {"pattern": "TOKEN"}),
+    Call("grep", {"pattern": "TOKEN", "context": 1, "glob": "*"}),
+    Call("ls", {}),
+]
+DENIED = 5
+
+
+@pytest.fixture
+def pi(node: str, node_modules: Path, tmp_path: Path) -> Pi:
+    made = Pi(node, node_modules, tmp_path, options=("--tools", "read,write,edit,grep,ls"))
+    (made.work / "link").symlink_to(made.auth)
+    return made
+
+
+def test_control_without_guard_the_tools_read_the_key(pi: Pi) -> None:
+    pi.extensions, pi.preload = (), False
+    result, model = pi.run([SCRIPT[0], SCRIPT[1], SCRIPT[2], SCRIPT[8]])
+    assert result.returncode == 0, result.stderr
+    assert all(KEY in got for got in model.results), model.results
+    assert len(model.results) == 4
+
+
+def test_tools_are_denied_and_the_agent_still_uses_its_key(pi: Pi) -> None:
+    result, model = pi.run(SCRIPT)
+    assert (result.returncode, result.stdout.strip(), result.stderr) == (0, "DONE", "")
+    assert model.credentials == {KEY}
+    assert "ordinary TOKEN" in next(pi.agent.glob("sessions/*/*.jsonl")).read_text(), "pi keeps its own state"
+    assert len(model.results) == len(SCRIPT)
+    for got in model.results[:DENIED]:
+        assert "EACCES: permission denied" in got and "agentbox: protected by" in got and "Hint: " in got
+    read, _, edited, found, in_context, listed = model.results[DENIED:]
+    assert "ordinary TOKEN here" in read
+    assert (pi.work / "new.txt").read_text() == "changed", edited
+    for got in (found, in_context):
+        assert "plain.txt:1: ordinary TOKEN here" in got and "agentbox: 1 lines of protected files are not shown" in got
+    assert "plain.txt" in listed
+    assert all(KEY not in got for got in model.results)
+    assert KEY in pi.auth.read_text() and KEY in (pi.work / ".env").read_text()
+
+
+def test_tools_run_in_the_context_even_where_the_argument_says_nothing(pi: Pi) -> None:
+    """The call's check looks at arguments; what stops a path that a tool makes up itself is the tool context."""
+    blind = pi.root / "blind/index.js"
+    blind.parent.mkdir()
+    for name in ("arguments.js", "matches.js"):
+        (blind.parent / name).write_text((GUARD / name).read_text())
+    call = "const denied = checkInput(event.toolName, event.input, ctx.cwd, firewall);"
+    source = (GUARD / "index.js").read_text()
+    assert call in source
+    blind.write_text(source.replace(call, "const denied = null;"))
+    pi.extensions = (blind,)
+    result, model = pi.run(SCRIPT[:5])
+    assert result.returncode == 0, result.stderr
+    assert len(model.results) == DENIED
+    assert all("EACCES" in got or "Permission denied" in got for got in model.results), model.results
+    assert KEY in pi.auth.read_text() and KEY in (pi.work / ".env").read_text()
+
+
+def test_default_tools_stay_the_default(pi: Pi) -> None:
+    pi.options = ()
+    result, model = pi.run([])
+    assert result.returncode == 0, result.stderr
+    assert sorted(model.requests[-1].summary()["tools"]) == ["bash", "edit", "read", "write"]
+
+
+def test_tool_of_another_extension_has_its_path_arguments_checked(pi: Pi) -> None:
+    other = pi.root / "other.js"
+    other.write_text("""
+      import { readFileSync } from "node:fs";
+      export default (pi) => pi.registerTool({ name: "show", label: "show", description: "show", parameters: { type: "object", properties: { file: { type: "string" }, text: { type: "string" } } },
+        execute: async (id, { file }) => ({ content: [{ type: "text", text: readFileSync(file, "utf8") }], details: undefined }) });
+    """)
+    pi.extensions, pi.options = (GUARD, other), ()
+    result, model = pi.run([Call("show", {"file": ".env"}), Call("show", {"file": "plain.txt", "text": ".env"})])
+    assert result.returncode == 0, result.stderr
+    assert "agentbox: protected by name .env" in model.results[0]
+    assert "ordinary TOKEN here" in model.results[1]
+    assert "of tools of other extensions (show) only the path arguments are checked" in result.stderr
+
+
+def test_guard_without_the_hook_ends_with_125(pi: Pi) -> None:
+    pi.preload = False
+    result, model = pi.run([SCRIPT[0]])
+    assert (result.returncode, model.results) == (125, [])
+    assert "js/app-firewall.js is not loaded in this process" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ('const host = { ...hostModule, createReadToolDefinition: undefined };', "the package has no createReadToolDefinition()"),
+        ('const host = { ...hostModule, createEditToolDefinition: () => ({ name: "edit" }) };', 'returned no tool "edit" with execute()'),
+        ("const host = { ...hostModule, SettingsManager: {} };", "SettingsManager has no create()"),
+    ],
+)
+def test_changed_api_of_pi_ends_with_125(pi: Pi, change: str, cause: str) -> None:
+    """The extension on a host module from which one thing is missing, as a later pi may have it."""
+    changed = pi.root / "changed/index.js"
+    changed.parent.mkdir()
+    for name in ("arguments.js", "matches.js"):
+        (changed.parent / name).write_text((GUARD / name).read_text())
+    source = (GUARD / "index.js").read_text().replace("import * as host from", "import * as hostModule from")
+    changed.write_text(source.replace("\nconst GUARDED", f"\n{change}\nconst GUARDED"))
+    pi.extensions = (changed,)
+    result, model = pi.run([SCRIPT[0]])
+    assert (result.returncode, model.results) == (125, []), result.stderr
+    assert cause in result.stderr
+
+
+def test_tools_children_do_not_inherit_the_hook(pi: Pi) -> None:
+    pi.preload, pi.extensions = False, ()
+    pi.options = ()
+    wrapper = pi.root / "wrapper.cjs"
+    hook = ROOT / "js/app-firewall.js"
+    wrapper.write_text(f"""
+      const fs = require('fs'); const read = fs.readFileSync;
+      fs.readFileSync = (file, ...rest) => (file === '/etc/agentbox/firewall.json' ? process.env.AGENTBOX_TEST_POLICY : read(file, ...rest));
+    """)
+    pi.extensions = (GUARD,)
+    pi.extra = {"NODE_OPTIONS": f"--require {wrapper} --require {hook}"}
+    result, model = pi.run([Call("bash", {"command": "echo options=$NODE_OPTIONS."}), SCRIPT[0]])
+    assert result.returncode == 0, result.stderr
+    assert f"options=--require {wrapper}." in model.results[0]
+    assert "agentbox: protected by" in model.results[1]

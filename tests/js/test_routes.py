@@ -1,0 +1,74 @@
+"""Every route of routes.cjs in a process of its own: without the guard it leaks (the control), inside the tool context
+it is denied by name, and outside it, where the agent itself runs, it works."""
+
+import json
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from node_process import HERE, environment
+
+ROUTES = HERE / "routes.cjs"
+SECRET = "TOP-SECRET-7f3a"
+
+
+def _names() -> list[str]:
+    """The keys of the table, read as text: node may not be there yet when pytest collects."""
+    body = ROUTES.read_text().split("const routes = {", 1)[1].split("\n};", 1)[0]
+    keys = re.findall(r"^  (?:'([^']+)'|(\w+)): ", body, flags=re.MULTILINE)
+    return [quoted or plain for quoted, plain in keys]
+
+
+def _known_leaks() -> dict[str, str]:
+    text = ROUTES.read_text()
+    constants = dict(re.findall(r"^const (\w+) = '([^']+)';", text, flags=re.MULTILINE))
+    rows = re.findall(r"^  (?:'([^']+)'|(\w+)): \{ leaks: (?:'([^']+)'|(\w+)),", text, flags=re.MULTILINE)
+    return {quoted or plain: reason or constants[constant] for quoted, plain, reason, constant in rows}
+
+
+NAMES = _names()
+KNOWN_LEAKS = _known_leaks()
+MODES = ("control", "agent", "tool")
+
+
+def _cases() -> list[Any]:
+    cases = []
+    for name in NAMES:
+        for mode in MODES:
+            leak = KNOWN_LEAKS.get(name) if mode == "tool" else None
+            marks = [pytest.mark.xfail(reason=leak, strict=True)] if leak else []
+            cases.append(pytest.param(name, mode, id=f"{name}-{mode}", marks=marks))
+    return cases
+
+
+def _run(node: str, route: str, mode: str, root: Path) -> Mapping[str, Any]:
+    command = [node, str(HERE / "run_route.cjs"), route, mode, str(root)]
+    env = environment(AN_AGENTS_KEY=SECRET)
+    result = subprocess.run(command, env=env, cwd=root, capture_output=True, text=True, timeout=60, check=False)
+    assert result.stdout.strip(), f"the route said nothing: {result.stderr}"
+    return json.loads(result.stdout.strip().splitlines()[-1])
+
+
+@pytest.mark.parametrize(("route", "mode"), _cases())
+def test_route_reaches_the_file_only_outside_the_tool_context(node: str, tmp_path: Path, route: str, mode: str) -> None:
+    got = _run(node, route, mode, tmp_path)
+    if mode != "tool":
+        assert SECRET in got.get("value", ""), got
+        return
+    assert SECRET not in got.get("value", "")
+    if "value" not in got:
+        assert got["code"] == "EACCES"
+        assert "agentbox" in got["error"]
+        assert re.search(r"Hint: ", got["error"])
+
+
+def test_count_of_routes_is_as_collected(node: str, capsys: pytest.CaptureFixture[str]) -> None:
+    listed = subprocess.check_output([node, str(HERE / "run_route.cjs"), "--list"], text=True, env=environment())
+    routes = json.loads(listed)
+    assert [route["name"] for route in routes] == NAMES
+    assert {route["name"]: route["leaks"] for route in routes if route["leaks"]} == KNOWN_LEAKS
+    with capsys.disabled():
+        print(f"\n{len(NAMES)} routes: {len(NAMES) - len(KNOWN_LEAKS)} denied to tools, {len(KNOWN_LEAKS)} known leaks")
