@@ -1,0 +1,119 @@
+"""Merged policy and the options of one run → the compose model, a plain dictionary. Nothing here starts anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agentbox.engine import AGENT, OWNER, RUN, WORKSPACE
+from agentbox.hostenv import escape
+from agentbox.identity import Identity
+from agentbox.policy_model import Policy, Tmpfs
+from agentbox.resources import tree
+from agentbox.workspace import TARGET, Mount
+
+STOP_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What one run adds to the policy. `etc` is the rendered /etc/agentbox, or None to use the image's own."""
+
+    identity: Identity
+    mounts: list[Mount]
+    environment: Mapping[str, str | None]
+    command: list[str]
+    cpus: int = 0  # what the engine has; 0 where that is not known
+    tty: bool = False
+    etc: Path | None = None
+    masks: list[str] = field(default_factory=list)
+    ports: list[str] = field(default_factory=list)
+    run_id: str = ""
+    owner: str = ""
+
+
+def tag(identity: Identity, name: str) -> str:
+    """The image of an agent, or of `base`."""
+    return f"local/{identity.tag}-{name}"
+
+
+def model(policy: Policy, options: Options) -> dict[str, Any]:
+    """The whole compose file for one container."""
+    return {"name": f"agentbox-{options.run_id or policy.agent}", "services": {policy.agent: service(policy, options)}}
+
+
+def service(policy: Policy, options: Options) -> dict[str, Any]:
+    """The one service. Every hardening line has its reason in containers/compose.yaml."""
+    user = f"{options.identity.uid}:{options.identity.gid}"
+    result: dict[str, Any] = {
+        "image": tag(options.identity, policy.agent),
+        "pull_policy": "never",
+        "command": [escape(word) for word in options.command],
+        "user": user,
+        "working_dir": TARGET,
+        "stdin_open": True,
+        "tty": options.tty,
+        "labels": _labels(policy, options),
+        **hardening(policy, options.cpus),
+        "tmpfs": [tmpfs(place, user) for place in policy.tmpfs]
+        + [f"{escape(path)}:ro,noexec,nosuid,nodev,size=4096,mode=0555" for path in options.masks],
+        "volumes": volumes(policy, options),
+        "environment": dict(options.environment),
+    }
+    if ports := [port for port in policy.ports if port.name in options.ports]:
+        result["ports"] = [f"127.0.0.1:{port.host}:{port.container}" for port in ports]
+    return result
+
+
+def hardening(policy: Policy, cpus: int = 0) -> dict[str, Any]:
+    """What is the same for whoever runs, wherever it runs."""
+    limits = policy.limits
+    return {
+        "init": True,
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true", f"seccomp={escape(str(tree('containers') / 'seccomp.json'))}"],
+        "pids_limit": limits.pids,
+        "mem_limit": limits.memory,
+        "memswap_limit": limits.memory,
+        "cpus": min(limits.cpus, float(cpus)) if cpus else limits.cpus,
+        "ulimits": {"nofile": {"soft": limits.nofile, "hard": limits.nofile}, "core": 0},
+        "network_mode": "bridge",
+        "stop_grace_period": f"{STOP_SECONDS}s",
+    }
+
+
+def tmpfs(place: Tmpfs, user: str) -> str:
+    """One line of `tmpfs:`; the long form under `volumes:` has no noexec, uid or gid."""
+    uid, _, gid = user.partition(":")
+    execution = "exec" if place.executable else "noexec"
+    return f"{escape(place.path)}:{execution},nosuid,nodev,size={place.size},mode={place.mode},uid={uid},gid={gid}"
+
+
+def volumes(policy: Policy, options: Options) -> list[dict[str, Any]]:
+    """The host's folders, the agent's state and the rendered policy, in the long form: any name will do."""
+    found = [bind(str(mount.source), mount.target, mount.read_only) for mount in options.mounts]
+    for state in policy.state:
+        found.append(bind(str((options.identity.home / state.host).resolve()), state.path))
+    if options.etc is not None:
+        found.append(bind(str(options.etc), "/etc/agentbox", read_only=True))
+    return found
+
+
+def bind(source: str, target: str, read_only: bool = False) -> dict[str, Any]:
+    """A bind mount that fails, rather than making a folder of root's, where the source is gone."""
+    result: dict[str, Any] = {"type": "bind", "source": escape(source), "target": target}
+    if read_only:
+        result["read_only"] = True
+    return {**result, "bind": {"create_host_path": False}}
+
+
+def _labels(policy: Policy, options: Options) -> dict[str, str]:
+    labels = {AGENT: policy.agent}
+    if options.mounts:
+        labels[WORKSPACE] = escape(str(options.mounts[0].source))
+    if options.run_id:
+        labels |= {RUN: options.run_id, OWNER: options.owner}
+    return labels

@@ -1,0 +1,102 @@
+"""The one source: an agent's merged policy, and what is rendered from it.
+
+Files are read in policy_load, keys described in policy_schema, values held in policy_model, output made in policy_render.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from agentbox.errors import PolicyError
+from agentbox.policy_load import Merged, agent_names, check_agent, layers
+from agentbox.policy_model import (
+    Command,
+    Environment,
+    Image,
+    Limits,
+    Package,
+    Policy,
+    Port,
+    StateDir,
+    Tmpfs,
+    Vault,
+)
+from agentbox.policy_render import render_all, render_firewall, render_links, render_vault
+from agentbox.policy_schema import REQUIRED, to_bytes
+
+__all__ = [
+    "Policy",
+    "agent_names",
+    "check_agent",
+    "load",
+    "render_all",
+    "render_firewall",
+    "render_links",
+    "render_vault",
+]
+
+
+def load(agent: str, user: Path | None = None, workspace: Path | None = None) -> Policy:
+    """The policy of `agent`: shipped files, then the user's (`user`, a file), then a workspace's (a folder).
+
+    Raises UsageError for an unknown agent and PolicyError for anything wrong in a file.
+    """
+    merged = layers(agent, user, workspace)
+    for key in REQUIRED:
+        if key not in merged.values:
+            raise PolicyError(f"agents/{agent}.toml", f"{key} is missing")
+    policy = _build(agent, merged)
+    _check_whole(policy, merged)
+    return policy
+
+
+def _build(agent: str, merged: Merged) -> Policy:
+    def value(key: str, default: Any = "") -> Any:
+        return merged.values.get(key, default)
+
+    def items(key: str) -> tuple[str, ...]:
+        return tuple(merged.values.get(key, ()))
+
+    def rows(name: str) -> list[dict[str, Any]]:
+        return list(merged.tables.get(name, {}).values())
+
+    return Policy(
+        agent=agent,
+        title=value("title"),
+        homepage=value("homepage"),
+        image=Image(value("image.base"), items("image.packages"), value("image.ca_bundle")),
+        limits=Limits(
+            value("limits.pids"), to_bytes(value("limits.memory")), float(value("limits.cpus")), value("limits.nofile")
+        ),
+        tmpfs=tuple(Tmpfs(r["path"], to_bytes(r["size"]), r["mode"], r["exec"], r["why"]) for r in rows("tmpfs")),
+        links=items("launch.links"),
+        package=Package(value("package.manager"), value("package.name"), value("package.version")),
+        command=Command(items("command.argv"), value("command.exe"), value("command.script"), items("command.version")),
+        state=tuple(StateDir(r["host"], r["path"], r["link"]) for r in rows("state")),
+        vault=Vault(value("vault.tree"), items("vault.deny"), items("vault.read"), items("vault.write")),
+        guard=items("guard.deny"),
+        env=Environment(items("env.pass"), items("env.secret"), items("env.keep"), dict(value("env.set", {}))),
+        hosts=items("network.hosts"),
+        ports=tuple(Port(r["name"], r["host"], r["container"]) for r in rows("port")),
+        origin=merged.origin,
+    )
+
+
+def _check_whole(policy: Policy, merged: Merged) -> None:
+    """What no single key can tell."""
+
+    def wrong(key: str, cause: str) -> PolicyError:
+        return PolicyError(merged.origin.get(key, ("defaults.toml",))[-1], f"{key} {cause}")
+
+    if not policy.command.argv:
+        raise wrong("command.argv", "must not be empty")
+    tree = policy.vault.tree.rstrip("/") + "/"
+    for state in policy.state:
+        if not state.path.startswith(tree):
+            raise wrong("state", f"path {state.path} must be below {policy.vault.tree}")
+    for place in policy.tmpfs:
+        if place.executable and not place.why:
+            raise wrong("tmpfs", f'{place.path} has exec = true: say why with why = "…"')
+        if place.path == "/" or (policy.vault.tree + "/").startswith(place.path + "/"):
+            raise wrong("tmpfs", f"{place.path} would hide {policy.vault.tree}")

@@ -1,0 +1,115 @@
+"""The merged policy: what one agent may do, as plain values. Nothing here reads a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """How the base image is made. `ca_bundle` is a file of PEM certificates, or empty."""
+
+    base: str
+    packages: tuple[str, ...]
+    ca_bundle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one container: `pids` counts processes and threads, `memory` is bytes."""
+
+    pids: int
+    memory: int
+    cpus: float
+    nofile: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tmpfs:
+    """A writable place that is not on the host. `size` is bytes; `why` says why `executable` is on."""
+
+    path: str
+    size: int
+    mode: str
+    executable: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """What is installed: `manager` is npm or pip."""
+
+    manager: str
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """How the agent is started and by what the vault knows it. `script` is empty unless `exe` is an interpreter."""
+
+    argv: tuple[str, ...]
+    exe: str
+    script: str
+    version: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StateDir:
+    """A directory that outlives the container: `host` and `link` are below the two homes, `path` is the mount."""
+
+    host: str
+    path: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """Rights of the tools below `tree` (docs/internals.md, "The vault's policy file")."""
+
+    tree: str
+    deny: tuple[str, ...]
+    read: tuple[str, ...]
+    write: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Names taken from the host (`passed`, `secret`), names the tools keep, and fixed values."""
+
+    passed: tuple[str, ...]
+    secret: tuple[str, ...]
+    keep: tuple[str, ...]
+    fixed: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port published on the host's loopback when asked for by `name`."""
+
+    name: str
+    host: int
+    container: int
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Everything about one agent. `origin` maps a key (`limits.pids`) to the files that set it, last one winning."""
+
+    agent: str
+    title: str
+    homepage: str
+    image: Image
+    limits: Limits
+    tmpfs: tuple[Tmpfs, ...]
+    links: tuple[str, ...]
+    package: Package
+    command: Command
+    state: tuple[StateDir, ...]
+    vault: Vault
+    guard: tuple[str, ...]
+    env: Environment
+    hosts: tuple[str, ...]
+    ports: tuple[Port, ...]
+    origin: Mapping[str, tuple[str, ...]]

@@ -1,0 +1,69 @@
+"""The files of /etc/agentbox, made from a merged policy (formats: docs/internals.md)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from agentbox.errors import AgentboxError
+from agentbox.policy_model import Policy
+
+MAX_LINE = 4096
+
+
+def render_vault(policy: Policy) -> str:
+    """The vault's policy file. Raises AgentboxError where a value cannot stand in it."""
+    lines = ["agentbox-vault 1", *(f"{keyword} {value}" for keyword, value in _vault_lines(policy)), "end"]
+    for line in lines:
+        if "\n" in line or "\0" in line or len(line.encode()) >= MAX_LINE:
+            raise AgentboxError("vault policy", f"cannot hold the line {line[:60]!r}")
+    return "\n".join(lines) + "\n"
+
+
+def _vault_lines(policy: Policy) -> Iterator[tuple[str, str]]:
+    yield "exe", policy.command.exe
+    if policy.command.script:
+        yield "script", policy.command.script
+    for keyword, values in (
+        ("link", policy.links),
+        ("vault", (policy.vault.tree,)),
+        ("deny", policy.vault.deny),
+        ("read", policy.vault.read),
+        ("write", policy.vault.write),
+        ("hide", policy.env.secret),
+        ("keep", policy.env.keep),
+    ):
+        for value in values:
+            yield keyword, value
+
+
+def render_links(policy: Policy) -> str:
+    """Lines of `link TAB target`: symlinks below the container's home into the agent's state."""
+    return "".join(f"{state.link}\t{state.path}\n" for state in policy.state)
+
+
+def render_firewall(policy: Policy) -> str:
+    """What the in-process guards deny: names and patterns, and absolute paths."""
+    paths = [item for item in policy.vault.deny if item.startswith("/")]
+    names = [item for item in policy.vault.deny if not item.startswith("/")]
+    both = [*names, *policy.guard]
+    deny = list(dict.fromkeys(item for item in both if not item.startswith("/")))
+    paths = list(dict.fromkeys([*paths, *(item for item in both if item.startswith("/"))]))
+    return json.dumps({"version": 1, "agent": policy.agent, "deny": deny, "paths": paths}, indent=2) + "\n"
+
+
+def render_all(policy: Policy) -> dict[str, str]:
+    """Every file of /etc/agentbox by its name."""
+    return {
+        "vault.policy": render_vault(policy),
+        "links": render_links(policy),
+        "firewall.json": render_firewall(policy),
+    }
+
+
+def check_with_core(text: str) -> None:
+    """Let the C parser, where this installation has it, judge `text`; raises what it raises."""
+    from agentbox import vault
+
+    if vault.available():
+        vault.Policy(text.encode())

@@ -1,0 +1,183 @@
+"""Which keys a configuration file may hold, what each must look like, and how two files' values become one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Check = Callable[[Any], str]
+
+UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def to_bytes(text: str) -> int:
+    """`512m` as a number of bytes. Raises ValueError for anything else."""
+    match = re.fullmatch(r"(\d+)([bkmgt]?)", text.strip().lower())
+    if not match:
+        raise ValueError(text)
+    return int(match[1]) * UNITS[match[2]]
+
+
+def clean(text: str) -> bool:
+    """Whether `text` may stand in a line of a rendered file: no control characters."""
+    return not any(ord(char) < 32 or ord(char) == 127 for char in text)
+
+
+def text(value: Any) -> str:
+    return "" if isinstance(value, str) and clean(value) else "must be a string without control characters"
+
+
+def filled(value: Any) -> str:
+    return text(value) or ("" if value else "must not be empty")
+
+
+def strings(value: Any) -> str:
+    good = isinstance(value, list) and all(isinstance(item, str) and item and clean(item) for item in value)
+    return "" if good else "must be a list of non-empty strings without control characters"
+
+
+def absolute(value: Any) -> str:
+    return "" if is_absolute(value) else "must be an absolute path without . or .. in it"
+
+
+def is_absolute(value: Any) -> bool:
+    if not isinstance(value, str) or not value.startswith("/") or not clean(value):
+        return False
+    return value == "/" or all(part not in ("", ".", "..") for part in value[1:].split("/"))
+
+
+def absolutes(value: Any) -> str:
+    good = isinstance(value, list) and all(is_absolute(item.removeprefix("-")) for item in value if text(item) == "")
+    return strings(value) or ("" if good else "must be a list of absolute paths without . or .. in them")
+
+
+def deny_items(value: Any) -> str:
+    if message := strings(value):
+        return message
+    bad = [item for item in value if "/" in item and not is_absolute(item.removeprefix("-"))]
+    return f"must hold names without / or absolute paths, not {bad[0]!r}" if bad else ""
+
+
+def below_home(value: Any) -> str:
+    good = isinstance(value, str) and is_absolute("/" + value) and value
+    return "" if good else "must be a path relative to the home, without . or .. in it"
+
+
+def whole(minimum: int, maximum: int) -> Check:
+    def check(value: Any) -> str:
+        good = isinstance(value, int) and not isinstance(value, bool) and minimum <= value <= maximum
+        return "" if good else f"must be a whole number from {minimum} to {maximum}"
+
+    return check
+
+
+def cpus(value: Any) -> str:
+    good = isinstance(value, int | float) and not isinstance(value, bool) and 0.01 <= value <= 4096
+    return "" if good else "must be a number of CPUs, at least 0.01"
+
+
+def size(value: Any) -> str:
+    try:
+        return "" if isinstance(value, str) and to_bytes(value) >= 4096 else "must be a size such as 512m or 8g"
+    except ValueError:
+        return "must be a size such as 512m or 8g"
+
+
+def mode(value: Any) -> str:
+    good = isinstance(value, str) and re.fullmatch(r"[01]?[0-7]{3}", value)
+    return "" if good else "must be an octal mode in quotes, such as 0700"
+
+
+def flag(value: Any) -> str:
+    return "" if isinstance(value, bool) else "must be true or false"
+
+
+def manager(value: Any) -> str:
+    return "" if value in ("npm", "pip") else "must be npm or pip"
+
+
+def version(value: Any) -> str:
+    good = isinstance(value, str) and re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}", value)
+    return "" if good else "must be a version such as 1.2.3"
+
+
+def env_names(value: Any) -> str:
+    if message := strings(value):
+        return message
+    bad = [item for item in value if not re.fullmatch(r"-?[A-Za-z_][A-Za-z0-9_]*\*?", item)]
+    return f"must hold names of environment variables, not {bad[0]!r}" if bad else ""
+
+
+def env_values(value: Any) -> str:
+    good = isinstance(value, dict) and all(
+        re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) and isinstance(item, str) and "\0" not in item
+        for name, item in value.items()
+    )
+    return "" if good else 'must be a table of NAME = "value"'
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key. `join` says how a later file's value meets an earlier one's; `tighten` how a workspace's may."""
+
+    check: Check
+    join: str = "replace"  # replace | extend | update
+    tighten: str = ""  # lower | extend; empty: a workspace may not set it
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An array of tables ([[state]]), whose entries are known by the value of `identity`."""
+
+    identity: str
+    keys: dict[str, Check]
+    defaults: dict[str, Any]
+
+
+KEYS: dict[str, Key] = {
+    "title": Key(filled),
+    "homepage": Key(text),
+    "image.base": Key(filled),
+    "image.packages": Key(strings, "extend"),
+    "image.ca_bundle": Key(absolute),
+    "limits.pids": Key(whole(16, 1 << 22), tighten="lower"),
+    "limits.memory": Key(size, tighten="lower"),
+    "limits.cpus": Key(cpus, tighten="lower"),
+    "limits.nofile": Key(whole(64, 1 << 20), tighten="lower"),
+    "launch.links": Key(absolutes, "extend"),
+    "package.manager": Key(manager),
+    "package.name": Key(filled),
+    "package.version": Key(version),
+    "command.argv": Key(strings),
+    "command.exe": Key(absolute),
+    "command.script": Key(absolute),
+    "command.version": Key(strings),
+    "vault.tree": Key(absolute),
+    "vault.deny": Key(deny_items, "extend", "extend"),
+    "vault.read": Key(absolutes, "extend"),
+    "vault.write": Key(absolutes, "extend"),
+    "guard.deny": Key(strings, "extend", "extend"),
+    "env.pass": Key(env_names, "extend"),
+    "env.secret": Key(env_names, "extend"),
+    "env.keep": Key(env_names, "extend"),
+    "env.set": Key(env_values, "update"),
+    "network.hosts": Key(strings, "extend"),
+}
+
+TABLES: dict[str, Table] = {
+    "tmpfs": Table(
+        "path", {"path": absolute, "size": size, "mode": mode, "exec": flag, "why": text}, {"exec": False, "why": ""}
+    ),
+    "state": Table("path", {"host": below_home, "path": absolute, "link": below_home}, {}),
+    "port": Table("name", {"name": filled, "host": whole(1, 65535), "container": whole(1, 65535)}, {}),
+}
+
+SECTIONS = {name.partition(".")[0] for name in KEYS if "." in name}
+
+# Without these there is no agent. The rest has a value that means "none".
+REQUIRED = (
+    "title", "image.base", "limits.pids", "limits.memory", "limits.cpus", "limits.nofile", "package.manager",
+    "package.name", "package.version", "command.argv", "command.exe", "vault.tree",
+)  # fmt: skip

@@ -1,0 +1,108 @@
+"""The folders that a container gets to see: which may be mounted, and where they appear."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentbox.errors import UsageError
+from agentbox.identity import Identity
+from agentbox.policy_load import agent_names, layers
+
+TARGET = "/workspace"
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A folder of the host, with its real path, and its place in the container."""
+
+    source: Path
+    target: str
+    read_only: bool = False
+
+
+def resolve(folders: list[tuple[str, bool]], identity: Identity, *, allow_home: bool) -> list[Mount]:
+    """Mounts for `folders` (path, read-only), the first at /workspace, then /workspace-2 and so on.
+
+    Raises UsageError for what is missing, is no folder, or would lay open the home or an agent's state.
+    """
+    mounts = []
+    for number, (text, read_only) in enumerate(folders, 1):
+        source = _folder(text)
+        _check_home(source, text, identity, allow_home)
+        _check_state(source, text, identity, allow_home)
+        mounts.append(Mount(source, TARGET if number == 1 else f"{TARGET}-{number}", read_only))
+    return mounts
+
+
+def split_option(text: str) -> tuple[str, bool]:
+    """`DIR[:ro|:rw]` as path and read-only. A folder whose name ends that way is meant as it is."""
+    path, colon, option = text.rpartition(":")
+    if colon and option in ("ro", "rw") and path and not Path(text).is_dir():
+        return path, option == "ro"
+    return text, False
+
+
+def _folder(text: str) -> Path:
+    path = Path(text).expanduser()
+    try:
+        real = path.resolve(strict=True)
+        os.listdir(real)  # noqa: PTH208  says why it cannot be read, and that it is a directory
+    except FileNotFoundError:
+        raise UsageError(text, "there is no such folder", "make it first, or name another with -w") from None
+    except NotADirectoryError:
+        raise UsageError(text, "is not a folder", f"name the folder it is in: -w {path.parent}") from None
+    except (OSError, RuntimeError) as error:
+        raise UsageError(text, getattr(error, "strerror", None) or str(error)) from None
+    try:
+        str(real).encode()
+    except UnicodeEncodeError:
+        raise UsageError(text, "its name is not UTF-8, which Compose cannot express", "rename the folder") from None
+    return real
+
+
+def _check_home(source: Path, text: str, identity: Identity, allow_home: bool) -> None:
+    home = _real(identity.home)
+    if allow_home or not (source == home or source in home.parents):
+        return
+    what = "is the whole filesystem" if source == Path("/") else "is your home, or holds it"
+    hint = "go to the project's folder, or name it with -w; --allow-home if you really mean all of it"
+    raise UsageError(text, what, hint)
+
+
+def private_dirs(identity: Identity) -> list[Path]:
+    """What no tool may see or change through a workspace: every agent's state, agentbox's own state and settings."""
+    hosts = [row["host"] for name in agent_names() for row in layers(name, None, None).tables.get("state", {}).values()]
+    own = [identity.own_state, identity.config_file.parent]
+    return [_real(path) for path in (*(identity.home / host for host in hosts), *own)]
+
+
+def _check_state(source: Path, text: str, identity: Identity, allow_home: bool) -> None:
+    home = _real(identity.home)
+    for private in private_dirs(identity):
+        if source == private or private in source.parents:
+            raise UsageError(
+                text, f"belongs to {private}, which the agent's tools must not reach", "name another folder"
+            )
+        if source in private.parents and not (allow_home and (source == home or source in home.parents)):
+            raise UsageError(
+                text, f"holds {private}, which the agent's tools must not reach", "name a folder inside it"
+            )
+
+
+def masks(mounts: list[Mount], identity: Identity) -> list[str]:
+    """Places inside the mounts (--allow-home) to be covered with an empty read-only tmpfs."""
+    found = []
+    for mount in mounts:
+        for private in private_dirs(identity):
+            if mount.source in private.parents and private.is_dir():
+                found.append(f"{mount.target}/{private.relative_to(mount.source)}")
+    return sorted(set(found))
+
+
+def _real(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path
