@@ -14,6 +14,7 @@
 #endif
 #define TWIN(name, of) extern __typeof__(of) name __attribute__((alias(#of), visibility("default")));
 #define WRAPPER(name)
+#define OPTIONAL(name)
 #include "wrappers.h"
 
 VAULT_EXPORT int open(const char *path, int flags, ...)

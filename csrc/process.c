@@ -1,18 +1,42 @@
 /* The start of the vault in a process, and its only state. */
 #include <unistd.h>
 
+#include "domain.h"
 #include "load.h"
 #include "process.h"
+#include "real.h"
+#include "say.h"
 #include "sys.h"
 
 struct vault_process vault_process;
 
 enum { NEW, BUSY, READY };
 
+static void confine_tool(struct vault_process *process)
+{
+	int result = process->abi ? vault_confine(&process->policy, process->abi) : 0;
+	char number[24];
+
+	if (result < 0)
+		vault_die(125, "agentbox: cannot confine this process: Landlock: errno ", vault_decimal(-result, number), NULL);
+}
+
 static void start(struct vault_process *process)
 {
+	bool confined;
+
 	vault_policy_load(&process->policy);
+	process->pid = sys_getpid();
 	process->role = vault_identify(&process->policy, environ);
+	confined = vault_is_confined(&process->policy);
+	if (confined)
+		process->role = VAULT_TOOL;
+	else
+		process->abi = vault_landlock_abi();
+	if (process->role == VAULT_TOOL && !confined)
+		confine_tool(process);
+	if (process->role == VAULT_AGENT)
+		vault_find_all();
 	if (process->role != VAULT_LINK)
 		vault_forget(environ, VAULT_MARKER);
 }

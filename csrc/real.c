@@ -1,15 +1,26 @@
 #include <dlfcn.h>
+#include <errno.h>
 
 #include "real.h"
-#include "say.h"
 
 struct vault_real real;
+
+static int missing(void)
+{
+	return ENOSYS;
+}
 
 void vault_find(void *slot, const char *name)
 {
 	void *found = dlsym(RTLD_NEXT, name);
 
-	if (!found)
-		vault_die(125, "agentbox: libc has no ", name, NULL);
-	__atomic_store_n((void **)slot, found, __ATOMIC_RELAXED);
+	__atomic_store_n((void **)slot, found ? found : (void *)missing, __ATOMIC_RELAXED);
+}
+
+void vault_find_all(void)
+{
+#define WRAPPER(name) NEED(name);
+#define OPTIONAL(name) NEED(name);
+#define TWIN(name, of)
+#include "wrappers.h"
 }

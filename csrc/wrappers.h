@@ -1,5 +1,5 @@
-/* The libc functions that interpose.c exports, and nothing else is exported. One line each: WRAPPER(name).
- * The *64 and _IO_ names are exact twins of others on 64-bit Linux and share their code. */
+/* The libc functions that the interpose files export, and nothing else is exported. One line each: WRAPPER(name).
+ * OPTIONAL are missing in older glibc. TWINs are exact twins on 64-bit Linux: they share one wrapper's code. */
 WRAPPER(open)
 WRAPPER(openat)
 WRAPPER(__open_2)
@@ -17,3 +17,22 @@ TWIN(creat64, creat)
 TWIN(fopen64, fopen)
 TWIN(_IO_fopen, fopen)
 TWIN(freopen64, freopen)
+
+/* interpose_exec.c */
+WRAPPER(execve)
+WRAPPER(execv)
+WRAPPER(execvp)
+WRAPPER(execvpe)
+WRAPPER(execl)
+WRAPPER(execlp)
+WRAPPER(execle)
+WRAPPER(fexecve)
+WRAPPER(execveat)
+WRAPPER(posix_spawn)
+WRAPPER(posix_spawnp)
+OPTIONAL(pidfd_spawn)
+OPTIONAL(pidfd_spawnp)
+WRAPPER(popen)
+WRAPPER(system)
+WRAPPER(wordexp)
+WRAPPER(syscall)

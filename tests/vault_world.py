@@ -13,6 +13,7 @@ import signal
 import struct
 import subprocess
 import tempfile
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,7 @@ class World:
         Path("/etc/agentbox").mkdir(exist_ok=True)
         if text is not None:
             Path("/etc/agentbox/vault.policy").write_text(text)
-        self._fill()
+        self._prepare_vault()
         if preload:
             library = Path("/etc/agentbox/fs-vault.so")
             source = resources.lib("fs-vault.so")
@@ -126,11 +127,48 @@ class World:
             shutil.copy(source, library)
             Path("/etc/ld.so.preload").write_text(f"{library}\n")
 
-    def _fill(self) -> None:
+    def inside(self, action: Callable[[], object]) -> None:
+        """Do something in this world as root, outside the vault's reach."""
+        child = os.fork()
+        if child == 0:
+            try:
+                self._enter(0, landlock=True)()
+                action()
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(1)
+        if os.waitpid(child, 0)[1] != 0:
+            raise RuntimeError("cannot change the test world")
+
+    def set_policy(self, text: str) -> None:
+        """Replace the policy file."""
+        self.inside(lambda: Path("/etc/agentbox/vault.policy").write_text(text))
+
+    def reset(self) -> None:
+        """Give the agent's state its first contents again."""
+
+        def again() -> None:
+            for path in STATE.iterdir():
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            self._fill()
+
+        self.inside(again)
+
+    def read(self, path: Path) -> str | None:
+        """The content of a file in this world, None if there is none."""
+        done = self.run("/bin/busybox", "cat", path, uid=0)
+        return done.stdout if done.returncode == 0 else None
+
+    def _prepare_vault(self) -> None:
         (VAULT / ".probe").write_text("")
         STATE.mkdir()
         _mount("tmpfs", STATE, "tmpfs", f"mode=0755,uid={UID},gid={UID}")
         (VAULT / "log").mkdir()
+        self._fill()
+
+    def _fill(self) -> None:
         for directory in (STATE / "extensions/cache", STATE / "sessions", VAULT / "log"):
             directory.mkdir(parents=True, exist_ok=True)
         AUTH.write_text(SECRET)

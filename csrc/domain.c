@@ -1,0 +1,284 @@
+/* Landlock grants, it cannot deny: so every entry of / is granted whole but the one that leads to the vault, and below it the
+ * walk goes down to each protected path and grants its siblings. What nobody granted, also what appears later under a
+ * protected name, stays closed. */
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "domain.h"
+#include "sys.h"
+
+/* Older headers lack some of these. The numbers are the same on every architecture. */
+enum { CREATE_RULESET = 444, ADD_RULE = 445, RESTRICT_SELF = 446, OPENAT2 = 437 };
+enum { RULE_PATH_BENEATH = 1, QUERY_ABI = 1, NO_SYMLINKS = 4, DEPTH_MAX = 32, DIRENTS = 1024 };
+
+#define EXECUTE (UINT64_C(1) << 0)
+#define WRITE_FILE (UINT64_C(1) << 1)
+#define READ_FILE (UINT64_C(1) << 2)
+#define READ_DIR (UINT64_C(1) << 3)
+#define REFER (UINT64_C(1) << 13)
+#define TRUNCATE (UINT64_C(1) << 14)
+#define IOCTL_DEV (UINT64_C(1) << 15)
+#define FIRST_ABI (REFER - 1)
+#define ON_FILES (EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV)
+#define TO_READ (EXECUTE | READ_FILE | READ_DIR)
+#define SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS UINT64_C(3)
+
+struct ruleset {
+	uint64_t fs, net, scoped;
+};
+
+struct beneath {
+	uint64_t access;
+	int32_t fd;
+} __attribute__((packed));
+
+struct dirent64 {
+	uint64_t ino;
+	int64_t off;
+	unsigned short size;
+	unsigned char type;
+	char name[];
+};
+
+enum { TYPE_UNKNOWN = 0, TYPE_DIRECTORY = 4, TYPE_SYMLINK = 10 };
+
+struct walk {
+	const struct vault_policy *policy;
+	int ruleset, depth;
+	uint64_t handled;
+	size_t len;
+	char path[VAULT_PATH_MAX];
+};
+
+int vault_landlock_abi(void)
+{
+	long abi = sys_call(CREATE_RULESET, 0, 0, QUERY_ABI, 0, 0, 0);
+
+	return abi > 0 ? (int)abi : 0;
+}
+
+bool vault_is_confined(const struct vault_policy *policy)
+{
+	char probe[VAULT_PATH_MAX + sizeof "/" VAULT_PROBE];
+	int fd;
+
+	memcpy(probe, policy->vault.text, policy->vault.len);
+	memcpy(probe + policy->vault.len, "/" VAULT_PROBE, sizeof "/" VAULT_PROBE);
+	fd = sys_openat(AT_FDCWD, probe, O_RDONLY | O_CLOEXEC, 0);
+	if (fd >= 0)
+		sys_close(fd);
+	return fd == -EACCES;
+}
+
+static int allow(struct walk *walk, int fd, bool directory, uint64_t access)
+{
+	struct beneath rule = {access & walk->handled & (directory ? ~UINT64_C(0) : ON_FILES), fd};
+
+	return (int)sys_call(ADD_RULE, walk->ruleset, RULE_PATH_BENEATH, (long)&rule, 0, 0, 0);
+}
+
+static int grant(struct walk *walk, int dir, const char *name, bool directory, enum vault_right right)
+{
+	int fd = sys_openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0), result;
+
+	if (fd < 0)	/* gone since, or behind a directory that this user cannot enter: nothing to grant */
+		return fd == -ENOENT || fd == -EACCES ? 0 : fd;
+	result = allow(walk, fd, directory, right == VAULT_WRITE ? ~UINT64_C(0) : TO_READ);
+	sys_close(fd);
+	return result;
+}
+
+/* A temporary file of the agent that will be renamed over a protected one keeps its inode, and a grant follows the inode:
+ * whatever carries a protected file's name in its own is not granted. */
+static bool carries_protected_name(const struct vault_policy *policy, const char *name)
+{
+	for (size_t i = 0; i < policy->names; i++)
+		if (strstr(name, policy->name[i].text))
+			return true;
+	for (size_t i = 0; i < policy->rules; i++)
+		if (policy->rule[i].right == VAULT_DENY && strstr(name, strrchr(policy->rule[i].path.text, '/') + 1))
+			return true;
+	return false;
+}
+
+enum step { SKIP, GRANT, DESCEND };
+
+static enum step decide(const struct walk *walk, const char *name, bool directory, enum vault_right *right)
+{
+	const struct vault_policy *policy = walk->policy;
+	struct vault_text here = {walk->path, walk->len};
+
+	*right = VAULT_WRITE;
+	if (!vault_is_under(walk->path, walk->len, &policy->vault))
+		return vault_is_under(policy->vault.text, policy->vault.len, &here) ? DESCEND : GRANT;
+	if (walk->len == policy->vault.len)
+		return DESCEND;
+	*right = vault_judge(policy, walk->path).right;
+	if (*right == VAULT_DENY || (!directory && carries_protected_name(policy, name)))
+		return SKIP;
+	if (walk->len == policy->vault.len + sizeof "/" VAULT_PROBE - 1 && strcmp(name, VAULT_PROBE) == 0)
+		return SKIP;
+	return directory && vault_stricter_below(policy, walk->path, walk->len, *right) ? DESCEND : GRANT;
+}
+
+static int descend(struct walk *walk, int dir, const char *name);
+
+static bool is_directory(int dir, const struct dirent64 *entry)
+{
+	struct stat status;
+
+	if (entry->type != TYPE_UNKNOWN)
+		return entry->type == TYPE_DIRECTORY;
+	return sys_stat(dir, entry->name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
+}
+
+static int visit(struct walk *walk, int dir, const struct dirent64 *entry)
+{
+	size_t before = walk->len, len = strlen(entry->name);
+	bool directory = is_directory(dir, entry);
+	enum vault_right right;
+	int result = 0;
+
+	if (entry->type == TYPE_SYMLINK || strcmp(entry->name, ".") == 0 || strcmp(entry->name, "..") == 0)
+		return 0;
+	if (before + 1 + len >= sizeof walk->path)
+		return -ENAMETOOLONG;
+	walk->path[walk->len++] = '/';
+	memcpy(walk->path + walk->len, entry->name, len + 1);
+	walk->len += len;
+	switch (decide(walk, entry->name, directory, &right)) {
+	case GRANT:
+		result = grant(walk, dir, entry->name, directory, right);
+		break;
+	case DESCEND:
+		result = descend(walk, dir, entry->name);
+		break;
+	case SKIP:
+		break;
+	}
+	walk->path[walk->len = before] = '\0';
+	return result;
+}
+
+static int each_entry(struct walk *walk, int fd)
+{
+	char buffer[DIRENTS] __attribute__((aligned(8)));
+	long got;
+
+	while ((got = sys_getdents(fd, buffer, sizeof buffer)) > 0) {
+		for (long at = 0; at < got;) {
+			const struct dirent64 *entry = (const struct dirent64 *)(buffer + at);
+			int result = visit(walk, fd, entry);
+
+			if (result < 0)
+				return result;
+			at += entry->size;
+		}
+	}
+	return (int)got;
+}
+
+static int descend(struct walk *walk, int dir, const char *name)
+{
+	int fd = sys_openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0), result;
+
+	if (fd < 0)
+		return fd == -ENOENT || fd == -ENOTDIR ? 0 : fd;
+	if (walk->depth == DEPTH_MAX) {
+		sys_close(fd);
+		return -ELOOP;
+	}
+	walk->depth++;
+	result = each_entry(walk, fd);
+	walk->depth--;
+	sys_close(fd);
+	return result;
+}
+
+/* The right of the directory that a rule's path lies in; walk->path is left holding the rule's path. */
+static enum vault_right right_around(struct walk *walk, const struct vault_rule *rule)
+{
+	enum vault_right right;
+	char *slash;
+
+	memcpy(walk->path, rule->path.text, rule->path.len + 1);
+	walk->len = rule->path.len;
+	slash = strrchr(walk->path, '/');
+	*slash = '\0';
+	right = vault_judge(walk->policy, walk->path).right;
+	*slash = '/';
+	return right;
+}
+
+/* A path that permits more than what it lies in: the walk stopped above it. */
+static int raise_one(struct walk *walk, const struct vault_rule *rule)
+{
+	struct { uint64_t flags, mode, resolve; } how = {O_PATH | O_CLOEXEC, 0, NO_SYMLINKS};
+	struct stat status;
+	int fd, result = 0;
+
+	if (right_around(walk, rule) >= rule->right || vault_judge(walk->policy, walk->path).right != rule->right)
+		return 0;
+	fd = (int)sys_call(OPENAT2, AT_FDCWD, (long)rule->path.text, (long)&how, sizeof how, 0, 0);
+	if (fd < 0)
+		return 0;
+	if (vault_stricter_below(walk->policy, rule->path.text, rule->path.len, rule->right))
+		result = descend(walk, fd, ".");
+	else if (sys_stat(fd, "", &status, AT_EMPTY_PATH) == 0)
+		result = allow(walk, fd, S_ISDIR(status.st_mode), rule->right == VAULT_WRITE ? ~UINT64_C(0) : TO_READ);
+	sys_close(fd);
+	return result;
+}
+
+static int fill(struct walk *walk)
+{
+	int root = sys_openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), result;
+
+	if (root < 0)
+		return root;
+	result = allow(walk, root, true, READ_DIR);
+	if (result == 0)
+		result = each_entry(walk, root);
+	sys_close(root);
+	for (size_t i = 0; i < walk->policy->rules && result >= 0; i++)
+		result = raise_one(walk, &walk->policy->rule[i]);
+	return result;
+}
+
+static uint64_t handled_by(int abi)
+{
+	uint64_t rights = FIRST_ABI;
+
+	if (abi >= 2)
+		rights |= REFER;
+	if (abi >= VAULT_ABI_TRUNCATE)
+		rights |= TRUNCATE;
+	if (abi >= VAULT_ABI_IOCTL_DEV)
+		rights |= IOCTL_DEV;
+	return rights;
+}
+
+int vault_confine(const struct vault_policy *policy, int abi)
+{
+	struct ruleset attributes = {handled_by(abi), 0, abi >= VAULT_ABI_SCOPE ? SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS : 0};
+	size_t size = abi >= VAULT_ABI_SCOPE ? sizeof attributes : sizeof attributes.fs;
+	struct walk walk;
+	int result;
+
+	walk.policy = policy;
+	walk.handled = attributes.fs;
+	walk.depth = 0;
+	walk.path[walk.len = 0] = '\0';
+	walk.ruleset = (int)sys_call(CREATE_RULESET, (long)&attributes, (long)size, 0, 0, 0, 0);
+	if (walk.ruleset < 0)
+		return walk.ruleset;
+	result = fill(&walk);
+	if (result >= 0)
+		result = (int)sys_call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
+	if (result >= 0)
+		result = (int)sys_call(RESTRICT_SELF, walk.ruleset, 0, 0, 0, 0, 0);
+	sys_close(walk.ruleset);
+	/* Landlock has 16 layers; who has them all got them from here, and one is as good as sixteen. */
+	return result == -E2BIG ? 0 : result;
+}

@@ -1,0 +1,26 @@
+/* The Landlock domain of a tool process. Raw system calls and stack memory only: this runs before main(), and in a vforked
+ * child whose memory is the agent's. */
+#ifndef AGENTBOX_DOMAIN_H
+#define AGENTBOX_DOMAIN_H
+
+#include "vault.h"
+
+enum {
+	VAULT_ABI_TRUNCATE = 3,
+	VAULT_ABI_IOCTL_DEV = 5,
+	VAULT_ABI_SCOPE = 6,
+};
+
+/* A file of the image directly in the vault's tree, readable for all and granted to no domain: whoever cannot open it is
+ * confined already. Only root could take it away, and then the one effect is a second, equal layer. */
+#define VAULT_PROBE ".probe"
+
+/* The running kernel's Landlock ABI, 0 where it has none. */
+int vault_landlock_abi(void);
+
+bool vault_is_confined(const struct vault_policy *policy);
+
+/* Confines the calling thread, for good. 0, or -errno and nothing is changed but no_new_privs. */
+int vault_confine(const struct vault_policy *policy, int abi);
+
+#endif

@@ -1,0 +1,150 @@
+/* All of this may run in a vforked child: no allocation, no lock, no write to memory other than its own stack and errno. */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "domain.h"
+#include "exec.h"
+#include "process.h"
+#include "real.h"
+#include "sys.h"
+
+bool vault_starts_tools(void)
+{
+	vault_ensure_ready();
+	if (vault_process.role == VAULT_TOOL)
+		return false;
+	return vault_process.role == VAULT_AGENT || sys_getpid() != vault_process.pid;
+}
+
+static int failed(long result)
+{
+	errno = (int)-result;
+	return -1;
+}
+
+bool vault_confine_here(void)
+{
+	int result = vault_process.abi ? vault_confine(&vault_process.policy, vault_process.abi) : 0;
+
+	if (result < 0)
+		failed(result);
+	return result == 0;
+}
+
+int vault_environment_size(char *const *environment)
+{
+	int count = 0;
+
+	while (environment && environment[count])
+		count++;
+	return count;
+}
+
+static bool is_marker(const char *variable)
+{
+	return strncmp(variable, VAULT_MARKER "=", sizeof VAULT_MARKER) == 0;
+}
+
+char **vault_environment_for_tools(char *const *environment, char **out)
+{
+	char **next = out;
+
+	for (; environment && *environment; environment++)
+		if (!is_marker(*environment) && !vault_hides(&vault_process.policy, *environment))
+			*next++ = *environment;
+	*next = NULL;
+	return out;
+}
+
+static long raw_execveat(int dir, const char *path, char *const *argv, char *const *environment, int flags)
+{
+	return sys_call(SYS_execveat, dir, (long)path, (long)argv, (long)environment, flags, 0);
+}
+
+static long raw_execve(const char *path, char *const *argv, char *const *environment)
+{
+	return sys_call(SYS_execve, (long)path, (long)argv, (long)environment, 0, 0, 0);
+}
+
+/* Whether the kernel would start this at all. Asked first, and its refusal is final: a domain cannot be taken off again, and
+ * programs try one directory of PATH after the other. */
+static int executable(int dir, const char *path)
+{
+	return sys_access(dir, path, X_OK);
+}
+
+int vault_execve(const char *path, char *const *argv, char *const *environment)
+{
+	long result;
+
+	if (!vault_starts_tools())
+		return failed(raw_execve(path, argv, environment));
+	result = executable(AT_FDCWD, path);
+	if (result < 0)
+		return failed(result);
+	if (!vault_confine_here())
+		return -1;
+	char *kept[vault_environment_size(environment) + 1];
+
+	return failed(raw_execve(path, argv, vault_environment_for_tools(environment, kept)));
+}
+
+int vault_execveat(int dir, const char *path, char *const *argv, char *const *environment, int flags)
+{
+	if (!vault_starts_tools())
+		return failed(raw_execveat(dir, path, argv, environment, flags));
+	if (!vault_confine_here())
+		return -1;
+	char *kept[vault_environment_size(environment) + 1];
+
+	return failed(raw_execveat(dir, path, argv, vault_environment_for_tools(environment, kept), flags));
+}
+
+/* The value of PATH as execvp sees it: in this process's environment, not in the new one. */
+static const char *search_path(void)
+{
+	for (char **variable = environ; variable && *variable; variable++)
+		if (strncmp(*variable, "PATH=", 5) == 0)
+			return *variable + 5;
+	return "/bin:/usr/bin";
+}
+
+static bool found_on_path(const char *file)
+{
+	char candidate[PATH_MAX];
+	size_t len = strlen(file);
+
+	for (const char *at = search_path(), *end;; at = end + 1) {
+		size_t dir;
+
+		end = strchrnul(at, ':');
+		dir = (size_t)(end - at);
+		if (dir + 1 + len < sizeof candidate) {
+			memcpy(candidate, at, dir);
+			candidate[dir] = '/';
+			memcpy(candidate + dir + (dir > 0), file, len + 1);
+			if (executable(AT_FDCWD, candidate) == 0)
+				return true;
+		}
+		if (!*end)
+			return false;
+	}
+}
+
+int vault_execvpe(const char *file, char *const *argv, char *const *environment)
+{
+	int refused;
+
+	if (!vault_starts_tools())
+		return real.execvpe(file, argv, environment);
+	refused = strchr(file, '/') || !*file ? executable(AT_FDCWD, file) : found_on_path(file) ? 0 : -ENOENT;
+	if (refused)
+		return failed(refused);
+	if (!vault_confine_here())
+		return -1;
+	char *kept[vault_environment_size(environment) + 1];
+
+	return real.execvpe(file, argv, vault_environment_for_tools(environment, kept));
+}

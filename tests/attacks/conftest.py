@@ -1,0 +1,53 @@
+"""Agents, attack programs, and worlds with and without the vault."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import vault_world
+from vault_world import World, policy
+
+SRC = Path(__file__).parent / "src"
+FLAGS = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE")
+PROGRAMS = {
+    "agent": ("agent.c", "-pthread"),
+    "attack": ("attack.c",),
+    "read_dynamic": ("read.c",),
+    "read_static": ("read.c", "-static"),
+    "read_asm": ("read_asm.c", "-static", "-nostdlib", "-fno-stack-protector"),
+}
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The compiled sources of tests/attacks/src."""
+    reason = vault_world.unusable()
+    if reason:
+        pytest.skip(reason)
+    target = tmp_path_factory.mktemp("programs")
+    for name, (source, *flags) in PROGRAMS.items():
+        subprocess.run(["cc", *FLAGS, SRC / source, *flags, "-o", target / name], check=True)
+    return target
+
+
+def make_world(programs: Path, text: str, *, preload: bool) -> World:
+    world = World(text, preload=preload)
+    for path in programs.iterdir():
+        shutil.copy(path, world.work)
+    assert world.launcher.exists()
+    return world
+
+
+@pytest.fixture(scope="session")
+def worlds(programs: Path) -> Iterator[dict[str, World]]:
+    """The same agent with the vault, and without it: the control."""
+    made = {name: make_world(programs, policy("/unset"), preload=name == "vault") for name in ("vault", "control")}
+    for world in made.values():
+        world.set_policy(policy(world.work / "agent"))
+    yield made
+    for world in made.values():
+        world.close()

@@ -1,0 +1,12 @@
+/* Reads the credential through libc. Exit 0 if it got it. */
+#include <fcntl.h>
+#include <unistd.h>
+
+int main(void)
+{
+	char buffer[256];
+	int fd = open("/mnt/agent/auth.json", O_RDONLY);
+	ssize_t got = fd < 0 ? -1 : read(fd, buffer, sizeof buffer);
+
+	return got > 0 && write(1, buffer, got) == got ? 0 : 1;
+}

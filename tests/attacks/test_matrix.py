@@ -1,0 +1,88 @@
+"""Attack x how the agent started the tool. Each attack works in the control, without the vault, and is refused with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from vault_world import AUTH, SECRET, SETTINGS, STATE, World
+
+pytestmark = pytest.mark.vault
+
+SRC = Path(__file__).parent / "src"
+ATTACKS = re.findall(r"ATTACK\((\w+)\)", (SRC / "attack.c").read_text().split("attacks[] = {")[1].split("#undef")[0])
+
+# Every way in which a program leaves the agent.
+STARTS = (
+    "execve execv execvp execvpe execl execlp execle fexecve execveat syscall vfork thread "
+    "posix_spawn posix_spawnp popen system wordexp in_place"
+).split()
+READERS = ["read_dynamic", "read_static", "read_asm"]
+
+# What the kernel of these tests refuses by itself, so that there is no control to show.
+NO_CONTROL = {
+    "take_away_probe": "the directory is root's",
+    "read_uring": "io_uring is off on some machines",
+}
+
+outcomes: dict[tuple[str, str], str] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def matrix(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Print what was denied, by attack and start, at the end."""
+    yield
+    starts = sorted({start for _, start in outcomes})
+    lines = [f"{'attack':26}" + " ".join(f"{start:>12}" for start in starts)]
+    for attack in dict.fromkeys(attack for attack, _ in outcomes):
+        lines.append(f"{attack:26}" + " ".join(f"{outcomes.get((attack, start), ''):>12}" for start in starts))
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and outcomes:
+        reporter.write_line("\n" + "\n".join(lines))
+
+
+@pytest.fixture(autouse=True)
+def fresh(worlds: dict[str, World]) -> None:
+    for world in worlds.values():
+        world.reset()
+
+
+def state_of(world: World) -> list[str | None]:
+    paths = [
+        AUTH,
+        SETTINGS,
+        STATE / "extensions/one.js",
+        STATE / "extensions/evil.js",
+        STATE / ".env",
+        STATE / "AGENTS.md",
+    ]
+    return [world.read(path) for path in paths]
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("reader", READERS)
+def test_reader_started_by_the_agent_is_eacces(worlds: dict[str, World], reader: str, start: str) -> None:
+    control = worlds["control"].run("./agent", start, f"./{reader}")
+    assert (control.returncode, SECRET in control.stdout) == (0, True), control.stderr
+    done = worlds["vault"].run("./agent", start, f"./{reader}", launch=True)
+    assert SECRET not in done.stdout
+    assert done.returncode == 1, done.stderr
+    outcomes[reader, start] = "denied"
+
+
+@pytest.mark.parametrize("start", ["execvp", "vfork", "posix_spawn"])
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_attack_is_refused(worlds: dict[str, World], attack: str, start: str) -> None:
+    if attack not in NO_CONTROL:
+        control = worlds["control"].run("./agent", start, "./attack", attack, env={"SECRET_TOKEN": SECRET})
+        assert control.returncode == 0, f"the control failed: {control.stderr}"
+    before = state_of(worlds["vault"])
+    done = worlds["vault"].run("./agent", start, "./attack", attack, launch=True, env={"SECRET_TOKEN": SECRET})
+    assert SECRET not in done.stdout
+    assert done.returncode not in (0, 2), done.stdout + done.stderr
+    assert "agent: signalled" not in done.stderr
+    assert "credential is gone" not in done.stderr
+    assert state_of(worlds["vault"]) == before
+    outcomes[attack, start] = "denied"
