@@ -8,7 +8,7 @@
 //
 // How it is loaded (containers/pi/, by the entrypoint, for the agent's process only):
 //     export NODE_OPTIONS="--require /usr/local/lib/agentbox/js/app-firewall.js${NODE_OPTIONS:+ $NODE_OPTIONS}"
-//     exec pi --extension /usr/local/lib/agentbox/extensions/agentbox-guard "$@"
+//     exec pi --extension /usr/local/lib/agentbox/pi-extensions/agentbox-guard "$@"
 // The extension comes before all other arguments (pi gives its tools to the extension that is loaded first), but not in
 // front of pi's own commands (install, remove, uninstall, update, list, config, auth), which take no --extension and run
 // no tools. /etc/agentbox/firewall.json must be there and well-formed: otherwise the process ends with 125.
@@ -39,6 +39,13 @@ function dropFromEnvironment() {
   else process.env.NODE_OPTIONS = rest;
 }
 
+// Both caches lie in /tmp, where tools write, and the agent would run what they hold: a planted
+// /tmp/jiti/<extension>.mjs was executed at the next load.
+function distrustCaches() {
+  process.env.JITI_FS_CACHE = 'false';
+  process.env.NODE_DISABLE_COMPILE_CACHE = '1';
+}
+
 /** Installs the guard in this thread from the given object; the entry passes what it read from POLICY_FILE. */
 function installFrom(object, tool = false) {
   return install(parsePolicy(object), object, __filename, tool);
@@ -46,6 +53,7 @@ function installFrom(object, tool = false) {
 
 function start() {
   dropFromEnvironment();
+  distrustCaches();
   try {
     const given = inherited();
     if (given === undefined) installFrom(loadPolicy());

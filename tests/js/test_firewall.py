@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from node_process import FIREWALL, HERE, ROOT, environment
 
-POLICY: Mapping[str, Any] = {"version": 1, "agent": "pi", "deny": [".env", "gh_*"], "paths": ["/agent/pi/agent/auth.json"]}
+AUTH = "/agent/pi/agent/auth.json"
+POLICY: Mapping[str, Any] = {"version": 1, "agent": "pi", "deny": [".env", "gh_*"], "paths": [AUTH]}
 POLICY_FILE = Path("/etc/agentbox/firewall.json")
 
 
@@ -20,17 +21,20 @@ def _node(node: str, *arguments: str, **extra: str) -> subprocess.CompletedProce
 
 def _evaluate(node: str, source: str) -> str:
     """What an expression prints with js/ at hand."""
-    result = _node(node, "-e", f"const js = (f) => require({str(ROOT / 'js')!r} + '/' + f); {source}")
+    result = _node(node, "-e", f"const js = (f) => require('{ROOT}/js/' + f); {source}")
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()
 
 
-@pytest.mark.skipif(POLICY_FILE.exists(), reason="this machine has a policy; run the tests outside an agentbox container")
+@pytest.mark.skipif(
+    POLICY_FILE.exists(), reason="this machine has a policy; run the tests outside an agentbox container"
+)
 def test_missing_policy_ends_with_125_and_one_line(node: str) -> None:
     result = _node(node, "--require", str(FIREWALL), "-e", "console.log('ran')")
     assert (result.returncode, result.stdout) == (125, "")
     assert result.stderr.splitlines() == [
-        "agentbox: /etc/agentbox/firewall.json: no such file. Hint: start the agent through agentbox, which renders this file"
+        "agentbox: /etc/agentbox/firewall.json: no such file. "
+        "Hint: start the agent through agentbox, which renders this file"
     ]
 
 
@@ -53,7 +57,10 @@ def test_missing_policy_ends_with_125_and_one_line(node: str) -> None:
 )
 def test_malformed_policy_is_refused_with_the_cause(node: str, change: Mapping[str, Any], cause: str) -> None:
     policy = json.dumps({**POLICY, **change})
-    told = _evaluate(node, f"try {{ js('policy.js').parsePolicy({policy}) }} catch (e) {{ console.log(e.constructor.name, e.message) }}")
+    attempt = (
+        f"try {{ js('policy.js').parsePolicy({policy}) }} catch (e) {{ console.log(e.constructor.name, e.message) }}"
+    )
+    told = _evaluate(node, attempt)
     assert told.startswith("PolicyError")
     assert cause in told
 
@@ -102,7 +109,9 @@ def test_every_row_of_the_table_patches_something(node: str) -> None:
       const before = {{ ...fs }}, promises = {{ ...fs.promises }};
       js('app-firewall.js').installFrom({json.dumps(POLICY)});
       const forms = (n) => [[fs[n], before[n]], [fs[n + 'Sync'], before[n + 'Sync']], [fs.promises[n], promises[n]]];
-      const wrong = Object.keys(FS).filter((n) => forms(n).some(([now, old]) => old !== undefined && (now === old || now.name !== old.name || now.length !== old.length)));
+      const undressed = (now, old) => now === old || now.name !== old.name || now.length !== old.length;
+      const bad = ([now, old]) => old !== undefined && undressed(now, old);
+      const wrong = Object.keys(FS).filter((n) => forms(n).some(bad));
       console.log(JSON.stringify(wrong));
     """
     assert json.loads(_evaluate(node, source)) == []
@@ -126,9 +135,12 @@ def test_own_entry_leaves_node_options(node: str, options: str, rest: str) -> No
 
 def test_channel_cannot_be_replaced_or_left(node: str) -> None:
     source = f"""
-      const {{ installFrom }} = js('app-firewall.js'); const channel = installFrom({json.dumps(POLICY)}); const {{ runAsTool }} = channel;
+      const {{ installFrom }} = js('app-firewall.js');
+      const channel = installFrom({json.dumps(POLICY)});
+      const {{ runAsTool }} = channel;
       const key = Symbol.for('agentbox.firewall');
-      const tries = [() => {{ process[key] = {{}}; }}, () => {{ delete process[key]; }}, () => {{ process[key].runAsTool = 1; }},
+      const tries = [
+        () => {{ process[key] = {{}}; }}, () => {{ delete process[key]; }}, () => {{ process[key].runAsTool = 1; }},
         () => Object.defineProperty(process, key, {{ value: 1 }}), () => installFrom({json.dumps(POLICY)})];
       for (const attempt of tries) {{ try {{ attempt(); }} catch {{ }} }}
       console.log(process[key] === channel, channel.runAsTool === runAsTool, Object.keys(channel).join());

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fake_model import FakeModel
-from node_process import HERE, ROOT, environment
+from node_process import FIREWALL, HERE, ROOT, environment
 
 pytestmark = pytest.mark.npm
 
@@ -56,11 +56,15 @@ class Pi:
         (self.work / ".env").write_text(f"TOKEN={KEY}\n")
 
     def run(self, script: Sequence[Call]) -> tuple[subprocess.CompletedProcess[str], FakeModel]:
-        policy = {"version": 1, "agent": "pi", "deny": ["auth.json", ".env", ".pi/agent", "gh_*"], "paths": [str(self.auth)]}
+        deny = ["auth.json", ".env", ".pi/agent", "gh_*"]
+        policy = {"version": 1, "agent": "pi", "deny": deny, "paths": [str(self.auth)]}
         rg = next(self.modules.glob("@vscode/ripgrep-*/bin"))
         env = environment(
-            HOME=str(self.root / "home"), PI_OFFLINE="1", AGENTBOX_TEST_POLICY=json.dumps(policy),
-            PATH=f"{rg}:{Path(self.node).parent}:{os.environ['PATH']}", **self.extra,
+            HOME=str(self.root / "home"),
+            PI_OFFLINE="1",
+            AGENTBOX_TEST_POLICY=json.dumps(policy),
+            PATH=f"{rg}:{Path(self.node).parent}:{os.environ['PATH']}",
+            **self.extra,
         )
         hook = ["--require", str(HERE / "preload.cjs")] if self.preload else []
         cli = self.modules / "@earendil-works/pi-coding-agent/dist/bundle/cli.js"
@@ -69,8 +73,14 @@ class Pi:
         with FakeModel(script) as model:
             (self.agent / "models.json").write_text(json.dumps({"providers": {"anthropic": {"baseUrl": model.url}}}))
             result = subprocess.run(
-                [self.node, *hook, str(cli), *load, *turn], env=env, cwd=self.work, stdin=subprocess.DEVNULL,
-                capture_output=True, text=True, timeout=120, check=False,
+                [self.node, *hook, str(cli), *load, *turn],
+                env=env,
+                cwd=self.work,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
             )
         return result, model
 
@@ -153,8 +163,9 @@ def test_tool_of_another_extension_has_its_path_arguments_checked(pi: Pi) -> Non
     other = pi.root / "other.js"
     other.write_text("""
       import { readFileSync } from "node:fs";
-      export default (pi) => pi.registerTool({ name: "show", label: "show", description: "show", parameters: { type: "object", properties: { file: { type: "string" }, text: { type: "string" } } },
-        execute: async (id, { file }) => ({ content: [{ type: "text", text: readFileSync(file, "utf8") }], details: undefined }) });
+      const parameters = { type: "object", properties: { file: { type: "string" }, text: { type: "string" } } };
+      const execute = async (id, { file }) => ({ content: [{ type: "text", text: readFileSync(file, "utf8") }] });
+      export default (pi) => pi.registerTool({ name: "show", label: "show", description: "show", parameters, execute });
     """)
     pi.extensions, pi.options = (GUARD, other), ()
     result, model = pi.run([Call("show", {"file": ".env"}), Call("show", {"file": "plain.txt", "text": ".env"})])
@@ -174,9 +185,9 @@ def test_guard_without_the_hook_ends_with_125(pi: Pi) -> None:
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        ('const host = { ...hostModule, createReadToolDefinition: undefined };', "the package has no createReadToolDefinition()"),
-        ('const host = { ...hostModule, createEditToolDefinition: () => ({ name: "edit" }) };', 'returned no tool "edit" with execute()'),
-        ("const host = { ...hostModule, SettingsManager: {} };", "SettingsManager has no create()"),
+        ("createReadToolDefinition: undefined", "the package has no createReadToolDefinition()"),
+        ('createEditToolDefinition: () => ({ name: "edit" })', 'returned no tool "edit" with execute()'),
+        ("SettingsManager: {}", "SettingsManager has no create()"),
     ],
 )
 def test_changed_api_of_pi_ends_with_125(pi: Pi, change: str, cause: str) -> None:
@@ -186,25 +197,48 @@ def test_changed_api_of_pi_ends_with_125(pi: Pi, change: str, cause: str) -> Non
     for name in ("arguments.js", "matches.js"):
         (changed.parent / name).write_text((GUARD / name).read_text())
     source = (GUARD / "index.js").read_text().replace("import * as host from", "import * as hostModule from")
-    changed.write_text(source.replace("\nconst GUARDED", f"\n{change}\nconst GUARDED"))
+    changed.write_text(
+        source.replace("\nconst GUARDED", f"\nconst host = {{ ...hostModule, {change} }};\nconst GUARDED")
+    )
     pi.extensions = (changed,)
     result, model = pi.run([SCRIPT[0]])
     assert (result.returncode, model.results) == (125, []), result.stderr
     assert cause in result.stderr
 
 
-def test_tools_children_do_not_inherit_the_hook(pi: Pi) -> None:
-    pi.preload, pi.extensions = False, ()
-    pi.options = ()
+def with_real_entry(pi: Pi) -> Path:
+    """The hook as the entrypoint loads it, through NODE_OPTIONS; only its policy file is not the one of /etc."""
     wrapper = pi.root / "wrapper.cjs"
-    hook = ROOT / "js/app-firewall.js"
-    wrapper.write_text(f"""
-      const fs = require('fs'); const read = fs.readFileSync;
-      fs.readFileSync = (file, ...rest) => (file === '/etc/agentbox/firewall.json' ? process.env.AGENTBOX_TEST_POLICY : read(file, ...rest));
+    wrapper.write_text("""
+      const fs = require('fs'); const read = fs.readFileSync; const policy = process.env.AGENTBOX_TEST_POLICY;
+      fs.readFileSync = (file, ...rest) => (file === '/etc/agentbox/firewall.json' ? policy : read(file, ...rest));
     """)
-    pi.extensions = (GUARD,)
-    pi.extra = {"NODE_OPTIONS": f"--require {wrapper} --require {hook}"}
+    pi.preload = False
+    pi.extra = {"NODE_OPTIONS": f"--require {wrapper} --require {FIREWALL}", **pi.extra}
+    return wrapper
+
+
+def test_tools_children_do_not_inherit_the_hook(pi: Pi) -> None:
+    wrapper = with_real_entry(pi)
+    pi.options = ()
     result, model = pi.run([Call("bash", {"command": "echo options=$NODE_OPTIONS."}), SCRIPT[0]])
     assert result.returncode == 0, result.stderr
     assert f"options=--require {wrapper}." in model.results[0]
     assert "agentbox: protected by" in model.results[1]
+
+
+@pytest.mark.parametrize("guarded", [False, True], ids=["control", "guarded"])
+def test_agent_runs_no_code_from_caches_that_tools_can_write(pi: Pi, guarded: bool) -> None:
+    caches = pi.root / "tmp"
+    caches.mkdir()
+    plain = pi.root / "plain.js"
+    plain.write_text("export default () => {};\n")
+    pi.extensions = (GUARD, plain) if guarded else (plain,)
+    pi.preload = False
+    pi.extra = {"TMPDIR": str(caches), "JITI_RESPECT_TMPDIR_ENV": "1"}
+    if guarded:
+        with_real_entry(pi)
+    result, _ = pi.run([])
+    assert result.returncode == 0, result.stderr
+    made = {path.name for path in caches.iterdir()}
+    assert (made & {"jiti", "node-compile-cache"}) == (set() if guarded else {"jiti", "node-compile-cache"})
