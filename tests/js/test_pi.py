@@ -2,8 +2,11 @@
 
 import json
 import os
+import struct
 import subprocess
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,26 +58,31 @@ class Pi:
         (self.work / "plain.txt").write_text("ordinary TOKEN here\n")
         (self.work / ".env").write_text(f"TOKEN={KEY}\n")
 
-    def run(self, script: Sequence[Call]) -> tuple[subprocess.CompletedProcess[str], FakeModel]:
+    def environment(self) -> Mapping[str, str]:
         deny = ["auth.json", ".env", ".pi/agent", "gh_*"]
         policy = {"version": 1, "agent": "pi", "deny": deny, "paths": [str(self.auth)]}
         rg = next(self.modules.glob("@vscode/ripgrep-*/bin"))
-        env = environment(
+        return environment(
             HOME=str(self.root / "home"),
             PI_OFFLINE="1",
             AGENTBOX_TEST_POLICY=json.dumps(policy),
             PATH=f"{rg}:{Path(self.node).parent}:{os.environ['PATH']}",
             **self.extra,
         )
+
+    def command(self, model: FakeModel, *mode: str) -> list[str]:
+        (self.agent / "models.json").write_text(json.dumps({"providers": {"anthropic": {"baseUrl": model.url}}}))
         hook = ["--require", str(HERE / "preload.cjs")] if self.preload else []
         cli = self.modules / "@earendil-works/pi-coding-agent/dist/bundle/cli.js"
         load = [word for path in self.extensions for word in ("--extension", str(path))]
-        turn = ["-p", "--provider", "anthropic", "--model", "claude-sonnet-4-5", *self.options, "go"]
+        choice = ["--provider", "anthropic", "--model", "claude-sonnet-4-5", *self.options]
+        return [self.node, *hook, str(cli), *load, *choice, *mode]
+
+    def run(self, script: Sequence[Call]) -> tuple[subprocess.CompletedProcess[str], FakeModel]:
         with FakeModel(script) as model:
-            (self.agent / "models.json").write_text(json.dumps({"providers": {"anthropic": {"baseUrl": model.url}}}))
             result = subprocess.run(
-                [self.node, *hook, str(cli), *load, *turn],
-                env=env,
+                self.command(model, "-p", "go"),
+                env=self.environment(),
                 cwd=self.work,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -83,6 +91,17 @@ class Pi:
                 check=False,
             )
         return result, model
+
+    @contextmanager
+    def rpc(self, script: Sequence[Call]) -> Iterator[tuple[subprocess.Popen[str], FakeModel]]:
+        with FakeModel(script) as model:
+            pipe = subprocess.PIPE
+            command, env = self.command(model, "--mode", "rpc"), self.environment()
+            with subprocess.Popen(command, env=env, cwd=self.work, stdin=pipe, stdout=pipe, text=True) as process:
+                try:
+                    yield process, model
+                finally:
+                    process.kill()
 
 
 SCRIPT = [
@@ -242,3 +261,39 @@ def test_agent_runs_no_code_from_caches_that_tools_can_write(pi: Pi, guarded: bo
     assert result.returncode == 0, result.stderr
     made = {path.name for path in caches.iterdir()}
     assert (made & {"jiti", "node-compile-cache"}) == (set() if guarded else {"jiti", "node-compile-cache"})
+
+
+def test_image_is_read_and_resized_inside_the_context(pi: Pi) -> None:
+    """pi resizes images in a worker of its own, which a tool starts."""
+    (pi.work / "wide.png").write_bytes(png(3000, 2000))
+    result, model = pi.run([Call("read", {"path": "wide.png"})])
+    assert result.returncode == 0, result.stderr
+    assert "Read image file [image/png]" in model.results[0]
+    assert "original 3000x2000" in model.results[0]
+
+
+def png(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    rows = (b"\0" + b"\x40\x80\xc0" * width) * height
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_second_session_of_one_process_is_guarded(pi: Pi) -> None:
+    """/new and /reload make pi build its tools again; the RPC mode has new_session."""
+    asked = [{"type": "prompt", "message": "go"}, {"type": "new_session"}, {"type": "prompt", "message": "go"}]
+    with pi.rpc([SCRIPT[1]]) as (process, model):
+        for message in asked:
+            process.stdin.write(json.dumps(message) + "\n")
+            process.stdin.flush()
+            wanted = "agent_settled" if message["type"] == "prompt" else "response"
+            for line in process.stdout:
+                if json.loads(line)["type"] == wanted:
+                    break
+        process.stdin.close()
+        assert process.wait(30) == 0
+    results = [request.results for request in model.requests if request.results]
+    assert len(results) == 2
+    assert all("agentbox: protected by name .env" in got for (got,) in results)
