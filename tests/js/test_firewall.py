@@ -156,6 +156,30 @@ def test_worker_of_a_process_with_options_of_its_own_starts(node: str) -> None:
     assert _node(node, "--max-old-space-size=200", "-e", source).stdout.strip() == "42"
 
 
+def test_entry_by_node_options_guards_threads_and_not_children(node: str, tmp_path: Path) -> None:
+    """The real entry; only reading its policy file is answered by a hook before it."""
+    (tmp_path / ".env").write_text("TOP-SECRET")
+    before = tmp_path / "before.cjs"
+    before.write_text(f"""
+      const fs = require('fs'); const read = fs.readFileSync; const policy = {json.dumps(POLICY)!r};
+      fs.readFileSync = (f, ...rest) => (f === '/etc/agentbox/firewall.json' ? policy : read(f, ...rest));
+    """)
+    source = """
+      const { Worker } = require('worker_threads'); const { execFileSync } = require('child_process');
+      const seen = "try { console.log(require('fs').readFileSync('.env', 'utf8')) } catch (e) { console.log(e.code) }";
+      const channel = process[Symbol.for('agentbox.firewall')];
+      const make = () => new Worker(seen, { eval: true });
+      const next = (run) => new Promise((done) => { run(make).on('exit', done); });
+      next((f) => f()).then(() => next(channel.runAsTool)).then(() => {
+        const child = ['-p', `process[Symbol.for('agentbox.firewall')]`];
+        process.stdout.write(execFileSync(process.execPath, child, { encoding: 'utf8' }));
+      });
+    """
+    env = environment(NODE_OPTIONS=f"--require {before} --require {FIREWALL}")
+    result = subprocess.run([node, "-e", source], env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.stdout.split() == ["TOP-SECRET", "EACCES", "undefined"], result.stderr
+
+
 def test_ordinary_work_in_a_tool_goes_on(node: str, tmp_path: Path) -> None:
     """read, write, links, streams, globs, workers, databases: nothing but protected paths is touched."""
     result = _node(node, str(HERE / "ordinary.cjs"), str(tmp_path))

@@ -147,7 +147,10 @@ def test_tools_are_denied_and_the_agent_still_uses_its_key(pi: Pi) -> None:
     assert "ordinary TOKEN here" in read
     assert (pi.work / "new.txt").read_text() == "changed", edited
     for got in (found, in_context):
-        assert "plain.txt:1: ordinary TOKEN here" in got and "agentbox: 1 lines of protected files are not shown" in got
+        assert (
+            "plain.txt:1: ordinary TOKEN here" in got
+            and "agentbox: lines of protected files that are not shown: 1" in got
+        )
     assert "plain.txt" in listed
     assert all(KEY not in got for got in model.results)
     assert KEY in pi.auth.read_text() and KEY in (pi.work / ".env").read_text()

@@ -25,7 +25,7 @@ export function hideProtectedMatches(result, searchPath, firewall) {
     const shown = lines.filter((line) => !isHidden(line));
     const hidden = lines.length - shown.length;
     if (hidden === 0) return text;
-    return [...shown, `[agentbox: ${hidden} lines of protected files are not shown]`].join("\n");
+    return [...shown, `[agentbox: lines of protected files that are not shown: ${hidden}]`].join("\n");
   };
   const content = result.content.map((item) => (item.type === "text" ? { ...item, text: filterText(item.text) } : item));
   return { ...result, content };
