@@ -74,7 +74,7 @@ def hardening(policy: Policy, cpus: int = 0) -> dict[str, Any]:
         "init": True,
         "read_only": True,
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true", f"seccomp={escape(str(tree('containers') / 'seccomp.json'))}"],
+        "security_opt": ["no-new-privileges:true", *_seccomp()],
         "pids_limit": limits.pids,
         "mem_limit": limits.memory,
         "memswap_limit": limits.memory,
@@ -117,3 +117,8 @@ def _labels(policy: Policy, options: Options) -> dict[str, str]:
     if options.run_id:
         labels |= {RUN: options.run_id, OWNER: options.owner}
     return labels
+
+
+def _seccomp() -> list[str]:
+    profile = tree("containers") / "seccomp.json"
+    return [f"seccomp={escape(str(profile))}"] if profile.is_file() else []

@@ -99,12 +99,15 @@ class Engine:
         path = f"/containers/{quote(name)}/stop?t={seconds}"
         return self._ask("POST", path, absent=False, wait=seconds + 30) is not False
 
-    def exit_of(self, name: str, since: int) -> tuple[bool, int | None]:
-        """Whether the container started since the Unix time `since`, and its exit code if it has ended."""
+    def exit_of(self, name: str) -> tuple[bool, int | None]:
+        """Whether the container ever started, and its exit code if it has ended; it may be gone by now.
+
+        The engine keeps the last 256 events, so after a long run only the end may be left.
+        """
         filters = quote(json.dumps({"container": [name], "event": ["start", "die"]}))
         now = _unix_time(self._ask("GET", "/info")["SystemTime"])
         started, code = False, None
-        for event in self._ask_lines(f"/events?since={since}&until={now:.6f}&filters={filters}"):
+        for event in self._ask_lines(f"/events?since=0&until={now:.6f}&filters={filters}"):
             if event.get("Action") == "start":
                 started = True
             elif event.get("Action") == "die":

@@ -1,0 +1,5 @@
+"""`python -m agentbox`."""
+
+from agentbox.cli import main
+
+main()

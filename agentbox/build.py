@@ -1,0 +1,205 @@
+"""Builds images with `docker compose build`, in a private context that is removed whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from agentbox import versions
+from agentbox.engine import INPUTS, Engine, Facts, find_docker, no_docker
+from agentbox.errors import BuildError, EngineError
+from agentbox.hostenv import escape
+from agentbox.identity import Identity
+from agentbox.images import PROXIES, Recipe, ca_bundle, certificates, recipes, stale
+from agentbox.policy import render_all
+from agentbox.policy_model import Policy
+from agentbox.policy_render import check_with_core
+from agentbox.state import make_dir
+
+SHOWN_LINES = 20
+KEPT_LOGS = 10
+
+Report = Callable[[str], None]
+Progress = Callable[[], AbstractContextManager[Report]]
+
+
+def build(
+    policies: list[Policy],
+    identity: Identity,
+    engine: Engine,
+    *,
+    ca_option: str | None = None,
+    no_cache: bool = False,
+    report: Report = lambda _: None,
+) -> Path:
+    """Build the base image and the agents'. Returns the log. Raises BuildError with its last lines, or EngineError.
+
+    `report` gets one short line for each step that begins.
+    """
+    facts = engine.facts()
+    pairs = [recipes(policy, identity, facts) for policy in policies]
+    bundle = ca_bundle(ca_option, policies[0])
+    log = _new_log(identity)
+    with tempfile.TemporaryDirectory(prefix="agentbox-build-") as folder:
+        context = Path(folder, "context")
+        for base, agent in pairs:
+            _lay_out(context, {**base.files, **agent.files})
+        for policy in policies:
+            _lay_out_policy(context, policy)
+        if bundle is not None:
+            _write(context / "ca" / "extra.crt", certificates(bundle, "CA bundle"))
+        file = Path(folder, "build.json")
+        file.write_text(json.dumps(_model([pairs[0][0], *(agent for _, agent in pairs)], context)))
+        for names in (["base"], [agent.name for _, agent in pairs]):
+            report(f"building {', '.join(names)}")
+            _compose_build(file, names, log, no_cache=no_cache, report=report)
+    return log
+
+
+def build_stale(
+    policy: Policy, identity: Identity, engine: Engine, facts: Facts, *, rebuild: bool, progress: Progress
+) -> bool:
+    """Build what `policy` needs and is missing or out of date; `progress` is entered only where there is work."""
+    _, agent = recipes(policy, identity, facts)
+    if not rebuild and not stale(engine, agent):
+        return False
+    with progress() as report:
+        build([policy], identity, engine, report=report)
+    return True
+
+
+def _model(wanted: list[Recipe], context: Path) -> dict[str, object]:
+    proxies = {name: None for name in PROXIES if name in os.environ}
+    services = {
+        recipe.name: {
+            "image": recipe.tag,
+            "build": {
+                "context": escape(str(context)),
+                "dockerfile": f"{recipe.name}/Dockerfile",
+                "args": {**{key: escape(value) for key, value in recipe.arguments.items()}, **proxies},
+                "labels": {INPUTS: recipe.digest},
+            },
+        }
+        for recipe in wanted
+    }
+    return {"name": "agentbox-build", "services": services}
+
+
+def _lay_out(context: Path, files: dict[str, Path]) -> None:
+    for name, source in files.items():
+        _write(context / name, source.read_bytes(), executable=os.access(source, os.X_OK))
+
+
+def _lay_out_policy(context: Path, policy: Policy) -> None:
+    rendered = render_all(policy)
+    check_with_core(rendered["vault.policy"])
+    for name, text in rendered.items():
+        _write(context / "etc" / policy.agent / name, text.encode())
+
+
+def _write(path: Path, content: bytes, *, executable: bool = False) -> None:
+    """With modes that do not depend on the umask: COPY keeps them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(0o755 if executable else 0o644)
+    path.parent.chmod(0o755)
+
+
+def _new_log(identity: Identity) -> Path:
+    folder = make_dir(identity.own_state / "logs", identity)
+    for old in sorted(folder.glob("build-*.log"))[: -KEPT_LOGS + 1]:
+        old.unlink(missing_ok=True)
+    path = folder / f"build-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    path.touch(0o600)
+    if os.geteuid() == 0:
+        os.chown(path, identity.uid, identity.gid)
+    return path
+
+
+def _compose_build(file: Path, names: list[str], log: Path, *, no_cache: bool, report: Report) -> None:
+    docker = find_docker()
+    if docker is None:
+        raise no_docker()
+    argv = [
+        docker,
+        "compose",
+        "--project-directory",
+        str(file.parent),
+        "--env-file",
+        os.devnull,
+        "-f",
+        str(file),
+        "build",
+    ]
+    argv += ["--no-cache"] if no_cache else []
+    # The base image is only in the engine's own store, where a builder in a container would not find it.
+    environ = {**os.environ, "BUILDKIT_PROGRESS": "plain", "BUILDX_BUILDER": "default", "DOCKER_BUILDKIT": "1"}
+    lines: list[str] = []
+    process = subprocess.Popen(
+        [*argv, *names], env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert process.stdout is not None
+    try:
+        with log.open("ab") as kept:
+            for raw in process.stdout:
+                kept.write(raw)
+                line = raw.decode(errors="replace").rstrip()
+                lines = [*lines[-200:], line]
+                if step := _step(line):
+                    report(step)
+        code = process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    if code:
+        raise failure(names, lines, log)
+
+
+def _step(line: str) -> str:
+    """`#12 [pi 2/5] RUN npm install …` as `[pi 2/5] RUN npm install …`; empty for any other line."""
+    match = re.match(r"#\d+ (\[(?!internal)[^\]]+\] .+)", line)
+    return re.sub(r"\s+", " ", match[1])[:160] if match else ""
+
+
+def failure(names: list[str], lines: list[str], log: Path) -> Exception:
+    """What a failed build means."""
+    text = "\n".join(lines)
+    if error := compose_missing(text):
+        return error
+    last = "\n".join(f"  {line}" for line in [line for line in lines if line.strip()][-SHOWN_LINES:])
+    hint = f"the whole log is {log}"
+    if "no space left on device" in text.lower():
+        return BuildError("build", f"the disk is full\n{last}", f"docker system prune frees some; {hint}")
+    if re.search(r"certificate|SELF_SIGNED|self-signed|unable to get local issuer", text):
+        hint += "; behind a proxy that intercepts TLS, name its certificate with --ca-bundle"
+    return BuildError(f"image {' or '.join(names)}", f"the build failed; its last lines:\n{last}", hint)
+
+
+def compose_missing(text: str) -> EngineError | None:
+    """The error for a `docker` without Compose v2, if that is what `text`, its output, says."""
+    if not re.search(r"'compose' is not a docker command|unknown command: docker compose|unknown shorthand flag", text):
+        return None
+    old = any(os.access(f"{folder}/docker-compose", os.X_OK) for folder in os.environ.get("PATH", "").split(os.pathsep))
+    cause = "only Compose v1 (docker-compose) is installed" if old else "its Compose plugin is not installed"
+    return EngineError(
+        "docker compose", cause, "install Compose v2: package docker-compose-plugin, or docker-compose-v2"
+    )
+
+
+def update(
+    policies: list[Policy], identity: Identity, engine: Engine, ca_option: str | None, report: Report
+) -> dict[str, str]:
+    """Build the agents in their newest versions and remember these. Returns them. Nothing changes where that fails."""
+    found = {policy.agent: versions.newest(policy.package, ca_bundle(ca_option, policy)) for policy in policies}
+    wanted = [versions.apply(policy, identity, found) for policy in policies]
+    build(wanted, identity, engine, ca_option=ca_option, report=report)
+    versions.remember(identity, found)
+    return found

@@ -1,0 +1,87 @@
+"""The command line. A command parses, calls the library and prints; its module is imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from agentbox import __version__
+from agentbox.errors import AgentboxError
+
+COMMANDS = {
+    "run": "Run an agent in a container.",
+    "shell": "Open a shell beside an agent.",
+    "build": "Build the agents' images.",
+    "update": "Build the agents in their newest versions.",
+    "ps": "List the containers.",
+    "logs": "Show a container's output.",
+    "stop": "Stop containers.",
+    "clean": "Remove what a killed agentbox left behind.",
+    "purge": "Remove the images, and with --state the agents' state.",
+    "agents": "List the agents.",
+    "compose": "Print the compose model in effect.",
+    "completion": "Print a shell's completion script.",
+}
+NAMES_LINE = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are modules of this package, imported one at a time."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"agentbox.cli.{cmd_name}_").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """From the table above: --help imports no command."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from agentbox.errors import nearest
+
+            if args and (meant := nearest(args[0], list(COMMANDS))):
+                raise click.UsageError(f"{error.message} Did you mean {meant}?", ctx) from None
+            raise
+
+
+@click.group(cls=LazyGroup, context_settings=NAMES_LINE)
+@click.version_option(__version__, prog_name="agentbox")
+def root() -> None:
+    """Run coding agents in a container in which the tools they start cannot reach their credentials.
+
+    In a project's folder: agentbox run pi
+    """
+
+
+def main() -> None:
+    """The entry point. The only place where an error becomes a message and an exit code."""
+    try:
+        code = root.main(prog_name="agentbox", standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 130
+    except KeyboardInterrupt:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except AgentboxError as error:
+        print(error.lines(), file=sys.stderr)
+        code = error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 141
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,104 @@
+"""What several commands share: options, and the steps from words to a policy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from agentbox import identity as identities
+from agentbox import policy as policies
+from agentbox import versions, workspace
+from agentbox.engine import AGENT, Engine
+from agentbox.errors import UsageError, one_line
+from agentbox.identity import Identity
+from agentbox.policy_model import Policy
+from agentbox.workspace import Mount
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+DEFAULT_AGENT = "pi"
+
+
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(name) for name in policies.agent_names() if name.startswith(incomplete)]
+
+
+agent_argument = click.argument("agent", required=False, envvar="SVC", default=DEFAULT_AGENT, shell_complete=_complete)
+agents_argument = click.argument("agents", nargs=-1, metavar="[AGENT]...", shell_complete=_complete)
+folder_option = click.option(
+    "-w", "--workspace", "folders", multiple=True, metavar="DIR", type=click.Path(),
+    help="The folder to work in (default: WORKDIR, else the current one). More of them become /workspace-2 and so on.",
+)  # fmt: skip
+mount_option = click.option(
+    "--mount", "more", multiple=True, metavar="DIR[:ro]", help="A further folder, read-only with :ro."
+)
+allow_home_option = click.option("--allow-home", is_flag=True, help="Accept / or your home as the folder to work in.")
+version_option = click.option(
+    "--version-of", "version_of", multiple=True, metavar="AGENT=VERSION",
+    help="Use this version from now on; `pinned` for the one agentbox was tested with.",
+)  # fmt: skip
+ca_option = click.option("--ca-bundle", metavar="FILE", help="Extra certificates (PEM) that the images shall trust.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def mounts(folders: tuple[str, ...], more: tuple[str, ...], who: Identity, *, allow_home: bool) -> list[Mount]:
+    """The folders of a command line, checked."""
+    first = folders or (os.environ.get("WORKDIR") or ".",)
+    wanted = [(folder, False) for folder in first] + [workspace.split_option(item) for item in more]
+    return workspace.resolve(wanted, who, allow_home=allow_home)
+
+
+def load(agent: str, who: Identity, asked: dict[str, str] | None = None, folder: Path | None = None) -> Policy:
+    """The merged policy of one agent, in the version in effect."""
+    return versions.apply(policies.load(agent, who.config_file, folder), who, asked or {})
+
+
+def load_all(agents: tuple[str, ...], asked: dict[str, str] | None = None) -> tuple[Identity, list[Policy]]:
+    """The policies of the named agents, or of all."""
+    names = agents or policies.agent_names()
+    for name in names:
+        policies.check_agent(name)
+    who = identities.current()
+    return who, [load(name, who, asked) for name in dict.fromkeys(names)]
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """A function for one-line reports: a status line on a terminal, plain lines elsewhere, always on stderr."""
+    if not click.get_text_stream("stderr").isatty():
+        yield lambda line: click.echo(f"agentbox: {line}", err=True)
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(stderr=True)
+    with console.status("building") as status:
+        yield lambda line: status.update(escape(line))
+
+
+def table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
+    """Columns on stdout, as wide as they must be: a terminal and a pipe get the same."""
+    cells: list[list[str]] = [list(head), *([one_line(str(cell)) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    for row in cells:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def pick(engine: Engine, name: str | None) -> list[str]:
+    """The containers meant by `name` (a container's, or an agent's), newest first; all where it is None.
+
+    Raises UsageError where there is none.
+    """
+    found = engine.containers(AGENT)
+    names = [item.name for item in found if name is None or name in (item.name, item.labels[AGENT])]
+    if not names:
+        raise UsageError(name or "agentbox", "no such container is running", "agentbox ps lists them")
+    return names

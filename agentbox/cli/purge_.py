@@ -1,0 +1,36 @@
+"""agentbox purge"""
+
+from __future__ import annotations
+
+import click
+
+from agentbox.cli import common
+
+
+@click.command("purge")
+@click.option(
+    "--state", is_flag=True, help="Also remove the agents' state in your home: settings, history, credentials."
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def command(state: bool, yes: bool) -> None:
+    """Remove your images. The agents' state stays unless --state says otherwise."""
+    import shutil
+
+    from agentbox.compose import tag
+    from agentbox.engine import INPUTS, Engine
+
+    who, policies = common.load_all(())
+    engine = Engine()
+    ours = {f"{tag(who, name)}:latest" for name in ("base", *(policy.agent for policy in policies))}
+    images = [name for name in engine.images(INPUTS) if name in ours]
+    folders = [who.home / item.host for policy in policies for item in policy.state] if state else []
+    folders = [folder for folder in folders if folder.is_dir()]
+    if not yes and folders:
+        click.echo("\n".join(map(str, folders)), err=True)
+        click.confirm("Remove these folders with the credentials in them?", abort=True, err=True)
+    for name in sorted(images, key=lambda name: name.endswith("-base:latest")):
+        engine.remove_image(name)
+        click.echo(name)
+    for folder in folders:
+        shutil.rmtree(folder.resolve())
+        click.echo(folder)

@@ -1,0 +1,50 @@
+"""agentbox shell"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from agentbox import hostenv, session
+from agentbox import identity as identities
+from agentbox import policy as policies
+from agentbox.cli import common
+from agentbox.cli.run_ import prepare
+from agentbox.engine import AGENT, WORKSPACE, Engine, find_docker, no_docker
+
+
+@click.command("shell")
+@common.agent_argument
+@common.folder_option
+@common.allow_home_option
+@click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND]...")
+def command(agent: str, folders: tuple[str, ...], allow_home: bool, args: tuple[str, ...]) -> int:
+    """A shell, or the COMMAND after --, in the running container of AGENT for this folder, else in a new one.
+
+    It has a tool's rights, not the agent's: the credentials are out of its reach.
+    """
+    policies.check_agent(agent)
+    who = identities.current()
+    mounts = common.mounts(folders, (), who, allow_home=allow_home)
+    engine = Engine()
+    words = list(args) or ["bash"]
+    labels = (f"{AGENT}={agent}", f"{WORKSPACE}={mounts[0].source}")
+    if running := engine.containers(*labels, everything=False):
+        return _join(running[0].name, words)
+    policy = common.load(agent, who, None, mounts[0].source)
+    git = hostenv.git_identity(hostenv.start_git(who.home))
+    environment, private = hostenv.environment(policy, os.environ, git, [])
+    facts = prepare(policy, who, engine, {}, rebuild=False)
+    return session.run(session.Request(policy, who, mounts, words, environment, private, facts.cpus), engine)
+
+
+def _join(name: str, words: list[str]) -> int:
+    """Become `docker exec`: it does a terminal's size and modes better than we would."""
+    docker = find_docker()
+    if docker is None:
+        raise no_docker()
+    tty = ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
+    sys.stdout.flush()
+    os.execv(docker, [docker, "exec", "-i", *tty, name, *words])

@@ -1,0 +1,24 @@
+"""agentbox stop"""
+
+from __future__ import annotations
+
+import click
+
+from agentbox.cli import common
+
+
+@click.command("stop")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--all", "everything", is_flag=True, help="Stop all containers.")
+def command(names: tuple[str, ...], everything: bool) -> None:
+    """Stop containers, named by their own name or their agent's."""
+    from agentbox.compose import STOP_SECONDS
+    from agentbox.engine import Engine
+
+    if not names and not everything:
+        raise click.UsageError("Name a container or an agent, or use --all.")
+    engine = Engine()
+    wanted = [found for name in (names or (None,)) for found in common.pick(engine, name)]
+    for name in dict.fromkeys(wanted):
+        engine.stop(name, STOP_SECONDS)
+        click.echo(name)

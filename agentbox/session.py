@@ -1,0 +1,210 @@
+"""One run of an agent: from a merged policy to an exit code, leaving nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from agentbox import owner
+from agentbox.compose import STOP_SECONDS, Options, model
+from agentbox.engine import Engine, find_docker, no_docker
+from agentbox.errors import AgentboxError, EngineError
+from agentbox.identity import Identity
+from agentbox.policy import render_all
+from agentbox.policy_model import Policy
+from agentbox.state import make_dir
+from agentbox.workspace import Mount, masks
+
+PR_SET_PDEATHSIG = 1
+FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person asked for, resolved: `command` is all of it, `private` the values Compose fills in by name."""
+
+    policy: Policy
+    identity: Identity
+    mounts: list[Mount]
+    command: list[str]
+    environment: dict[str, str | None]
+    private: dict[str, str]
+    cpus: int = 0
+    ports: list[str] = field(default_factory=list)
+
+
+def run(request: Request, engine: Engine) -> int:
+    """Run the container to its end and return the agent's exit code. Raises AgentboxError if it never started."""
+    docker = find_docker()
+    if docker is None:
+        raise no_docker()
+    run_id = os.urandom(6).hex()
+    name = f"agentbox-{request.policy.agent}-{run_id}"
+    if request.ports:
+        owner.clean(engine, request.identity)  # a leftover may hold the port
+    folder = owner.run_root(request.identity) / run_id
+    tty = sys.stdin.isatty() and sys.stdout.isatty()
+    try:
+        file = _lay_out(request, folder, run_id, tty)
+        argv = [docker, "compose", "--project-directory", str(folder), "--env-file", os.devnull, "-f", str(file)]
+        argv += [
+            "run",
+            "--rm",
+            "--name",
+            name,
+            *([] if tty else ["-T"]),
+            *(["--service-ports"] if request.ports else []),
+        ]
+        with Forwarder(engine, name) as forwarder:
+            process = _spawn([*argv, request.policy.agent], {**os.environ, **request.private})
+            forwarder.process = process
+            _clean_quietly(engine, request.identity, run_id)
+            code = process.wait()
+        return code if code == 0 and not forwarder.seen else _outcome(engine, name, code, docker, forwarder.seen)
+    finally:
+        _finish(engine, name, folder)
+
+
+def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
+    """Write the run directory: the compose file, and the policy for /etc/agentbox."""
+    own = owner.current()
+    make_dir(folder, request.identity)
+    (folder / "owner").write_text(own)
+    etc = folder / "etc"
+    etc.mkdir(0o755)
+    etc.chmod(0o755)
+    for name, text in render_all(request.policy).items():
+        path = etc / name
+        path.write_text(text)
+        path.chmod(0o644)
+    options = Options(
+        identity=request.identity,
+        mounts=request.mounts,
+        environment=request.environment,
+        command=request.command,
+        cpus=request.cpus,
+        tty=tty,
+        etc=etc,
+        masks=masks(request.mounts, request.identity),
+        ports=request.ports,
+        run_id=run_id,
+        owner=own,
+    )
+    file = folder / "compose.json"
+    file.touch(0o600)
+    file.write_text(json.dumps(model(request.policy, options)))
+    return file
+
+
+def _spawn(argv: list[str], environ: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start Compose. In a pipeline it gets a process group of its own: a ^C there reaches the agent through us, once,
+    and Compose does not die of it first. On a terminal it must stay in ours to be allowed to read."""
+    return subprocess.Popen(
+        argv, env=environ, process_group=None if sys.stdin.isatty() else 0, preexec_fn=_die_with_parent()
+    )
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """On Linux: SIGTERM for Compose when agentbox is killed, so that the agent does not go on unseen."""
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    prctl = ctypes.CDLL(None).prctl
+    parent = os.getpid()
+
+    def ask() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(143)
+
+    return ask
+
+
+class Forwarder:
+    """While it is entered, SIGINT, SIGTERM and SIGHUP go to the container; it gets STOP_SECONDS to end after the
+    latter two."""
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        self.engine = engine
+        self.name = name
+        self.process: subprocess.Popen[bytes] | None = None
+        self.seen = 0
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> Forwarder:
+        for number in FORWARDED:
+            self._before[number] = signal.signal(number, self._forward)
+        self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._give_up)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.alarm(0)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() itself returned
+
+    def _forward(self, number: int, _: FrameType | None) -> None:
+        self.seen = number
+        if number != signal.SIGINT:
+            signal.alarm(STOP_SECONDS)
+        # On a terminal Compose, in our group, has had the ^C too and forwards it; twice would be an order to quit now.
+        if number == signal.SIGINT and sys.stdin.isatty():
+            return
+        self._send(signal.Signals(number).name)
+
+    def _give_up(self, *_: object) -> None:
+        self._send("SIGKILL")
+
+    def _send(self, name: str) -> None:
+        try:
+            running = self.engine.kill(self.name, name)
+        except EngineError:
+            running = False
+        if not running and self.process is not None:
+            self.process.terminate()  # still creating the container
+
+
+def _clean_quietly(engine: Engine, identity: Identity, run_id: str) -> None:
+    """Leftovers of others are no reason to disturb this run."""
+    try:
+        owner.clean(engine, identity, run_id)
+    except AgentboxError:
+        return
+
+
+def _outcome(engine: Engine, name: str, code: int, docker: str, seen: int) -> int:
+    """The agent's exit code. Raises AgentboxError where there was never an agent."""
+    started, died = engine.exit_of(name)
+    if started:
+        return died if died is not None else abs(code)
+    if seen:
+        return 128 + seen
+    cause = engine.state_error(name)
+    raise _not_started(cause, code, docker)
+
+
+def _not_started(cause: str, code: int, docker: str) -> AgentboxError:
+    from agentbox.build import compose_missing
+
+    done = subprocess.run([docker, "compose", "version"], capture_output=True, text=True, check=False)
+    if done.returncode and (missing := compose_missing(done.stderr + done.stdout)):
+        return missing
+    if "no space left on device" in cause:
+        return EngineError("container", "did not start: the disk is full", "docker system prune frees some")
+    why = cause or f"docker compose ended with {code}, see its message above"
+    return EngineError("container", f"did not start: {why}")
+
+
+def _finish(engine: Engine, name: str, folder: Path) -> None:
+    """Whatever happened, no container and no run directory stays."""
+    with contextlib.suppress(AgentboxError):  # the engine is gone: the next run removes what is left, by its label
+        engine.remove(name)
+    owner.remove_dir(folder)
