@@ -17,9 +17,17 @@ if [ "$stage" = before-apt ]; then
     exit 0
 fi
 
-mkdir -p "$store"
-cat "$@" | awk -v dir="$store" '
-    /-----BEGIN CERTIFICATE-----/ { file = sprintf("%s/%04d.crt", dir, ++n) }
-    file { print > file }
-    /-----END CERTIFICATE-----/ { close(file); file = "" }'
+# The bundle of a whole machine repeats what Debian has already; only what is new is added.
+rm -f /etc/ssl/certs/ca-certificates.crt
 update-ca-certificates --fresh >/dev/null 2>&1
+mkdir -p "$store"
+awk -v dir="$store" -v known=/etc/ssl/certs/ca-certificates.crt '
+    /-----BEGIN CERTIFICATE-----/ { body = "" }
+    { sub(/\r$/, "") }
+    !/-----/ { body = body $0 "\n" }
+    /-----END CERTIFICATE-----/ && !seen[body]++ && FILENAME != known {
+        file = sprintf("%s/%04d.crt", dir, ++n)
+        printf "-----BEGIN CERTIFICATE-----\n%s-----END CERTIFICATE-----\n", body > file
+        close(file)
+    }' /etc/ssl/certs/ca-certificates.crt "$@"
+update-ca-certificates >/dev/null 2>&1

@@ -1,2 +1,29 @@
+# Sourced by /entrypoint.sh.
+
 agent=claude
-prepare_agent() { exec "$agent" "$@"; }
+
+# Claude Code keeps what it was told once (theme, trusted folders, accepted notices) in .claude.json, writes it anew at
+# each start, and backs it up before. Without the file it asks everything again, even if its login is at hand.
+restore_settings() {
+    settings=$CLAUDE_CONFIG_DIR/.claude.json
+    if [ -s "$settings" ]; then return; fi
+    newest=
+    for backup in "$CLAUDE_CONFIG_DIR"/backups/.claude.json.backup.*; do
+        if [ -s "$backup" ] && { [ -z "$newest" ] || [ "$backup" -nt "$newest" ]; }; then newest=$backup; fi
+    done
+    umask=$(umask)
+    umask 077
+    # Both files are protected: this shell opens them, and cat only copies.
+    if [ -n "$newest" ]; then
+        cat <"$newest" >"$settings"
+    else
+        # What is mounted at /workspace is what the user asked to work on; its hooks run confined like any other tool.
+        printf '%s\n' '{"hasCompletedOnboarding":true,"projects":{"/workspace":{"hasTrustDialogAccepted":true}}}' >"$settings"
+    fi
+    umask "$umask"
+}
+
+prepare_agent() {
+    restore_settings
+    exec claude "$@"
+}

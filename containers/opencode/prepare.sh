@@ -1,2 +1,5 @@
+# Sourced by /entrypoint.sh.
+
 agent=opencode
-prepare_agent() { exec "$agent" "$@"; }
+
+prepare_agent() { exec opencode "$@"; }

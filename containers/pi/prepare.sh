@@ -1,2 +1,20 @@
+# Sourced by /entrypoint.sh.
+
 agent=pi
-prepare_agent() { exec "$agent" "$@"; }
+
+prepare_agent() {
+    # The in-process guard, for this process: it takes itself out of the environment before any tool can start.
+    if [ -e "$LIBRARY/js/app-firewall.js" ]; then
+        export NODE_OPTIONS="--require $LIBRARY/js/app-firewall.js${NODE_OPTIONS:+ $NODE_OPTIONS}"
+    fi
+    case ${1:-} in
+        install | remove | uninstall | update | list | config | auth) ;;       # pi's own commands take no options before them
+        *)
+            # In front of everything else: pi gives a tool of the same name to the extension that was loaded first.
+            for extension in "$LIBRARY"/pi-extensions/*; do
+                [ ! -e "$extension" ] || set -- --extension "$extension" "$@"
+            done
+            ;;
+    esac
+    exec pi "$@"
+}

@@ -1,0 +1,54 @@
+"""forward.py PORT: what the host sends to PORT of the container's own address goes to the same port of its loopback.
+
+A published port arrives from the network's gateway. Whoever else is on that network (other containers) is turned away.
+"""
+
+import asyncio
+import socket
+import sys
+
+PORT = int(sys.argv[1])
+
+
+def own_address() -> str:
+    return socket.gethostbyname(socket.gethostname())
+
+
+def gateway() -> str:
+    with open("/proc/net/route") as routes:
+        for line in routes:
+            fields = line.split()
+            if fields[1] == "00000000":
+                return socket.inet_ntoa(int(fields[2], 16).to_bytes(4, "little"))
+    return ""
+
+
+async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+
+
+async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    if writer.get_extra_info("peername")[0] != gateway():
+        writer.close()
+        return
+    try:
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", PORT)
+    except OSError:
+        writer.close()
+        return
+    await asyncio.gather(copy(reader, inner_writer), copy(inner_reader, writer))
+
+
+async def main() -> None:
+    server = await asyncio.start_server(forward, own_address(), PORT)
+    await server.serve_forever()
+
+
+asyncio.run(main())
