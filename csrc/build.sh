@@ -13,7 +13,7 @@ flags="-std=gnu11 -O2 -Wall -Wextra -Werror -fvisibility=hidden -D_GNU_SOURCE -U
 	-fno-plt -fstack-protector-strong -ffile-prefix-map=$src=csrc"
 core="policy.c rules.c path.c say.c load.c identity.c"
 preload="$core domain.c process.c guard.c exec.c spawn.c syscall.c real.c interpose.c interpose_exec.c"
-launch="$core domain.c launch.c"
+launch="$core domain.c preflight.c launch.c"
 
 compile() { # OUTPUT OPTION-OR-SOURCE...
 	target=$1

@@ -28,7 +28,7 @@ AUTH = STATE / "auth.json"
 SETTINGS = STATE / "settings.json"
 
 CLONE_NEWNS = 0x20000
-MS_REC, MS_PRIVATE = 0x4000, 0x40000
+MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_SET_PDEATHSIG = 38, 22, 1
 LANDLOCK_CALLS = (444, 445, 446)
 ENOSYS = 38
@@ -44,6 +44,11 @@ def _check(result: int, what: str) -> None:
 
 def _mount(source: str, target: str | Path, kind: str, data: str = "") -> None:
     _check(_libc.mount(source.encode(), os.fsencode(target), kind.encode(), 0, data.encode()), f"mount {target}")
+
+
+def bind(source: str | Path, target: str | Path) -> None:
+    """Show a directory at a second place."""
+    _check(_libc.mount(os.fsencode(source), os.fsencode(target), None, MS_BIND, None), f"bind {source}")
 
 
 def unusable() -> str | None:
