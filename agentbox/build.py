@@ -9,15 +9,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 from agentbox import versions
-from agentbox.engine import INPUTS, Engine, Facts, find_docker, no_docker
-from agentbox.errors import BuildError, EngineError
+from agentbox.engine import INPUTS, Engine, compose_missing, find_docker, no_docker
+from agentbox.errors import BuildError
 from agentbox.hostenv import escape
 from agentbox.identity import Identity
-from agentbox.images import PROXIES, Recipe, ca_bundle, certificates, recipes, stale
+from agentbox.images import PROXIES, Recipe, ca_bundle, certificates, recipes
 from agentbox.policy import render_all
 from agentbox.policy_model import Policy
 from agentbox.policy_render import check_with_core
@@ -27,7 +26,6 @@ SHOWN_LINES = 20
 KEPT_LOGS = 10
 
 Report = Callable[[str], None]
-Progress = Callable[[], AbstractContextManager[Report]]
 
 
 def build(
@@ -61,18 +59,6 @@ def build(
             report(f"building {', '.join(names)}")
             _compose_build(file, names, log, no_cache=no_cache, report=report)
     return log
-
-
-def build_stale(
-    policy: Policy, identity: Identity, engine: Engine, facts: Facts, *, rebuild: bool, progress: Progress
-) -> bool:
-    """Build what `policy` needs and is missing or out of date; `progress` is entered only where there is work."""
-    _, agent = recipes(policy, identity, facts)
-    if not rebuild and not stale(engine, agent):
-        return False
-    with progress() as report:
-        build([policy], identity, engine, report=report)
-    return True
 
 
 def _model(wanted: list[Recipe], context: Path) -> dict[str, object]:
@@ -164,9 +150,9 @@ def _compose_build(file: Path, names: list[str], log: Path, *, no_cache: bool, r
 
 
 def _step(line: str) -> str:
-    """`#12 [pi 2/5] RUN npm install …` as `[pi 2/5] RUN npm install …`; empty for any other line."""
-    match = re.match(r"#\d+ (\[(?!internal)[^\]]+\] .+)", line)
-    return re.sub(r"\s+", " ", match[1])[:160] if match else ""
+    """`#12 [pi 2/5] RUN npm install …` as `pi 2/5: RUN npm install …`; empty for any line that is no step of a file."""
+    match = re.match(r"#\d+ \[([\w-]+ (?:[\w.-]+ )?\d+/\d+)\] (RUN .+)", line)
+    return re.sub(r"\s+", " ", f"{match[1]}: {match[2]}")[:100] if match else ""
 
 
 def failure(names: list[str], lines: list[str], log: Path) -> Exception:
@@ -181,17 +167,6 @@ def failure(names: list[str], lines: list[str], log: Path) -> Exception:
     if re.search(r"certificate|SELF_SIGNED|self-signed|unable to get local issuer", text):
         hint += "; behind a proxy that intercepts TLS, name its certificate with --ca-bundle"
     return BuildError(f"image {' or '.join(names)}", f"the build failed; its last lines:\n{last}", hint)
-
-
-def compose_missing(text: str) -> EngineError | None:
-    """The error for a `docker` without Compose v2, if that is what `text`, its output, says."""
-    if not re.search(r"'compose' is not a docker command|unknown command: docker compose|unknown shorthand flag", text):
-        return None
-    old = any(os.access(f"{folder}/docker-compose", os.X_OK) for folder in os.environ.get("PATH", "").split(os.pathsep))
-    cause = "only Compose v1 (docker-compose) is installed" if old else "its Compose plugin is not installed"
-    return EngineError(
-        "docker compose", cause, "install Compose v2: package docker-compose-plugin, or docker-compose-v2"
-    )
 
 
 def update(

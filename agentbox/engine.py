@@ -240,6 +240,19 @@ def find_docker() -> str | None:
     return None
 
 
+def compose_missing(text: str) -> EngineError | None:
+    """The error for a `docker` without Compose v2, if that is what `text`, its output, says."""
+    import re
+
+    if not re.search(r"'compose' is not a docker command|unknown command: docker compose|unknown shorthand flag", text):
+        return None
+    old = any(os.access(f"{folder}/docker-compose", os.X_OK) for folder in os.environ.get("PATH", "").split(os.pathsep))
+    cause = "only Compose v1 (docker-compose) is installed" if old else "its Compose plugin is not installed"
+    return EngineError(
+        "docker compose", cause, "install Compose v2: package docker-compose-plugin, or docker-compose-v2"
+    )
+
+
 def _endpoint() -> str:
     """Where the engine is, by the rules of the `docker` program: DOCKER_HOST, else the context, else the socket."""
     if host := os.environ.get("DOCKER_HOST"):

@@ -15,7 +15,7 @@ from types import FrameType
 
 from agentbox import owner
 from agentbox.compose import STOP_SECONDS, Options, model
-from agentbox.engine import Engine, find_docker, no_docker
+from agentbox.engine import Engine, compose_missing, find_docker, no_docker
 from agentbox.errors import AgentboxError, EngineError
 from agentbox.identity import Identity
 from agentbox.policy import render_all
@@ -192,8 +192,6 @@ def _outcome(engine: Engine, name: str, code: int, docker: str, seen: int) -> in
 
 
 def _not_started(cause: str, code: int, docker: str) -> AgentboxError:
-    from agentbox.build import compose_missing
-
     done = subprocess.run([docker, "compose", "version"], capture_output=True, text=True, check=False)
     if done.returncode and (missing := compose_missing(done.stderr + done.stdout)):
         return missing

@@ -25,6 +25,20 @@ if TYPE_CHECKING:
 DEFAULT_AGENT = "pi"
 
 
+class TailCommand(click.Command):
+    """A command whose words after `--` are not its own: they come as `tail`, whatever they look like."""
+
+    tail_metavar = "[-- ARGS]..."
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        cut = args.index("--") if "--" in args else len(args)
+        ctx.params["tail"] = tuple(args[cut + 1 :])
+        return super().parse_args(ctx, args[:cut])
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), self.tail_metavar]
+
+
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
@@ -89,7 +103,7 @@ def table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
     cells: list[list[str]] = [list(head), *([one_line(str(cell)) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     for row in cells:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        click.echo("  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip())
 
 
 def pick(engine: Engine, name: str | None) -> list[str]:

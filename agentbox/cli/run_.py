@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from agentbox import build, hostenv, session, state, versions
+from agentbox import hostenv, images, session, state, versions
 from agentbox import identity as identities
 from agentbox import policy as policies
 from agentbox.cli import common
@@ -15,7 +15,7 @@ from agentbox.engine import Engine, Facts
 from agentbox.errors import UsageError
 
 
-@click.command("run", context_settings={"ignore_unknown_options": False})
+@click.command("run", cls=common.TailCommand)
 @common.agent_argument
 @common.folder_option
 @common.mount_option
@@ -24,7 +24,6 @@ from agentbox.errors import UsageError
 @common.allow_home_option
 @common.version_option
 @click.option("--rebuild", is_flag=True, help="Build the image first even if it is up to date.")
-@click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS]...")
 def command(
     agent: str,
     folders: tuple[str, ...],
@@ -34,7 +33,7 @@ def command(
     allow_home: bool,
     version_of: tuple[str, ...],
     rebuild: bool,
-    args: tuple[str, ...],
+    tail: tuple[str, ...],
 ) -> int:
     """Run AGENT (default: SVC, else pi) in a container; what follows -- goes to the agent.
 
@@ -57,7 +56,7 @@ def command(
         policy=policy,
         identity=who,
         mounts=mounts,
-        command=[*policy.command.argv, *args],
+        command=[*policy.command.argv, *tail],
         environment=environment,
         private=private,
         cpus=facts.cpus,
@@ -72,7 +71,11 @@ def prepare(
 ) -> Facts:
     """Image and state directories, as a container of `policy` needs them."""
     facts = engine.facts()
-    build.build_stale(policy, who, engine, facts, rebuild=rebuild, progress=common.progress)
+    if rebuild or images.stale(engine, images.recipes(policy, who, facts)[1]):
+        from agentbox import build
+
+        with common.progress() as report:
+            build.build([policy], who, engine, report=report)
     if asked:
         versions.remember(who, asked)
     state.prepare(policy, who)

@@ -15,12 +15,11 @@ from agentbox.cli.run_ import prepare
 from agentbox.engine import AGENT, WORKSPACE, Engine, find_docker, no_docker
 
 
-@click.command("shell")
+@click.command("shell", cls=common.TailCommand)
 @common.agent_argument
 @common.folder_option
 @common.allow_home_option
-@click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND]...")
-def command(agent: str, folders: tuple[str, ...], allow_home: bool, args: tuple[str, ...]) -> int:
+def command(agent: str, folders: tuple[str, ...], allow_home: bool, tail: tuple[str, ...]) -> int:
     """A shell, or the COMMAND after --, in the running container of AGENT for this folder, else in a new one.
 
     It has a tool's rights, not the agent's: the credentials are out of its reach.
@@ -29,7 +28,7 @@ def command(agent: str, folders: tuple[str, ...], allow_home: bool, args: tuple[
     who = identities.current()
     mounts = common.mounts(folders, (), who, allow_home=allow_home)
     engine = Engine()
-    words = list(args) or ["bash"]
+    words = list(tail) or ["bash"]
     labels = (f"{AGENT}={agent}", f"{WORKSPACE}={mounts[0].source}")
     if running := engine.containers(*labels, everything=False):
         return _join(running[0].name, words)
