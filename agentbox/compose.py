@@ -57,7 +57,7 @@ def service(policy: Policy, options: Options) -> dict[str, Any]:
         "tty": options.tty,
         "labels": _labels(policy, options),
         **hardening(policy, options.cpus),
-        "tmpfs": [tmpfs(place, user) for place in policy.tmpfs]
+        "tmpfs": [tmpfs(place, str(options.identity.uid), str(options.identity.gid)) for place in policy.tmpfs]
         + [f"{escape(path)}:ro,noexec,nosuid,nodev,size=4096,mode=0555" for path in options.masks],
         "volumes": volumes(policy, options),
         "environment": dict(options.environment),
@@ -74,10 +74,10 @@ def hardening(policy: Policy, cpus: int = 0) -> dict[str, Any]:
         "init": True,
         "read_only": True,
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true", *_seccomp()],
+        "security_opt": ["no-new-privileges:true", f"seccomp={escape(str(tree('containers') / 'seccomp.json'))}"],
         "pids_limit": limits.pids,
-        "mem_limit": limits.memory,
-        "memswap_limit": limits.memory,
+        "mem_limit": human(limits.memory),
+        "memswap_limit": human(limits.memory),
         "cpus": min(limits.cpus, float(cpus)) if cpus else limits.cpus,
         "ulimits": {"nofile": {"soft": limits.nofile, "hard": limits.nofile}, "core": 0},
         "network_mode": "bridge",
@@ -85,11 +85,19 @@ def hardening(policy: Policy, cpus: int = 0) -> dict[str, Any]:
     }
 
 
-def tmpfs(place: Tmpfs, user: str) -> str:
+def tmpfs(place: Tmpfs, uid: str, gid: str) -> str:
     """One line of `tmpfs:`; the long form under `volumes:` has no noexec, uid or gid."""
-    uid, _, gid = user.partition(":")
     execution = "exec" if place.executable else "noexec"
-    return f"{escape(place.path)}:{execution},nosuid,nodev,size={place.size},mode={place.mode},uid={uid},gid={gid}"
+    size = human(place.size)
+    return f"{escape(place.path)}:{execution},nosuid,nodev,size={size},mode={place.mode},uid={uid},gid={gid}"
+
+
+def human(size: int) -> str:
+    """Bytes as Compose and tmpfs read them, in the largest unit that divides them."""
+    for shift, unit in ((30, "g"), (20, "m"), (10, "k")):
+        if size % (1 << shift) == 0:
+            return f"{size >> shift}{unit}"
+    return str(size)
 
 
 def volumes(policy: Policy, options: Options) -> list[dict[str, Any]]:
@@ -117,8 +125,3 @@ def _labels(policy: Policy, options: Options) -> dict[str, str]:
     if options.run_id:
         labels |= {RUN: options.run_id, OWNER: options.owner}
     return labels
-
-
-def _seccomp() -> list[str]:
-    profile = tree("containers") / "seccomp.json"
-    return [f"seccomp={escape(str(profile))}"] if profile.is_file() else []

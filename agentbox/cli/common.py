@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,7 +88,7 @@ def load_all(agents: tuple[str, ...], asked: dict[str, str] | None = None) -> tu
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
     """A function for one-line reports: a status line on a terminal, plain lines elsewhere, always on stderr."""
-    if not click.get_text_stream("stderr").isatty():
+    if not sys.stderr.isatty():
         yield lambda line: click.echo(f"agentbox: {line}", err=True)
         return
     from rich.console import Console
