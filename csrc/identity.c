@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "identity.h"
+#include "resolve.h"
 #include "say.h"
 #include "sys.h"
 
@@ -34,28 +35,6 @@ static bool is_marked(char **environment)
 	return marker && strcmp(marker, vault_decimal(sys_getpid(), pid)) == 0;
 }
 
-/* The path that the kernel shows for an open file. */
-static bool path_of(int fd, char *out)
-{
-	char link[40] = "/proc/self/fd/", number[24];
-	long len = sys_readlinkat(AT_FDCWD, strcat(link, vault_decimal(fd, number)), out, VAULT_PATH_MAX - 1);
-
-	if (len < 0)
-		return false;
-	out[len] = '\0';
-	return true;
-}
-
-static bool real_path(const char *path, char *out)
-{
-	int fd = sys_openat(AT_FDCWD, path, O_PATH | O_CLOEXEC, 0);
-	bool found = fd >= 0 && path_of(fd, out);
-
-	if (fd >= 0)
-		sys_close(fd);
-	return found;
-}
-
 /* True if the policy's path is `actual`, itself or through its symlinks. */
 static bool names(const struct vault_text *path, const char *actual)
 {
@@ -63,7 +42,7 @@ static bool names(const struct vault_text *path, const char *actual)
 
 	if (!path->text)
 		return false;
-	return strcmp(path->text, actual) == 0 || (real_path(path->text, real) && strcmp(real, actual) == 0);
+	return strcmp(path->text, actual) == 0 || (vault_resolve(AT_FDCWD, path->text, true, real) && strcmp(real, actual) == 0);
 }
 
 /* Options of node and python whose value is the next argument. */
@@ -106,7 +85,7 @@ static bool runs_script(const struct vault_text *script)
 		return false;
 	words[len] = '\0';
 	word = script_in(words, (size_t)len);
-	return word && real_path(word, real) && names(script, real);
+	return word && vault_resolve(AT_FDCWD, word, true, real) && names(script, real);
 }
 
 enum vault_role vault_identify(const struct vault_policy *policy, char **environment)

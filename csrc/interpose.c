@@ -26,7 +26,7 @@ VAULT_EXPORT int open(const char *path, int flags, ...)
 	mode = vault_mode(flags, &more);
 	va_end(more);
 	NEED(open);
-	return vault_may_open("open", AT_FDCWD, path, flags) ? real.open(path, flags, mode) : -1;
+	return vault_may_open("open", AT_FDCWD, path, &flags) ? real.open(path, flags, mode) : -1;
 }
 
 VAULT_EXPORT int openat(int dir, const char *path, int flags, ...)
@@ -38,35 +38,143 @@ VAULT_EXPORT int openat(int dir, const char *path, int flags, ...)
 	mode = vault_mode(flags, &more);
 	va_end(more);
 	NEED(openat);
-	return vault_may_open("openat", dir, path, flags) ? real.openat(dir, path, flags, mode) : -1;
+	return vault_may_open("openat", dir, path, &flags) ? real.openat(dir, path, flags, mode) : -1;
 }
 
 VAULT_EXPORT int __open_2(const char *path, int flags)
 {
 	NEED(__open_2);
-	return vault_may_open("open", AT_FDCWD, path, flags) ? real.__open_2(path, flags) : -1;
+	return vault_may_open("open", AT_FDCWD, path, &flags) ? real.__open_2(path, flags) : -1;
 }
 
 VAULT_EXPORT int __openat_2(int dir, const char *path, int flags)
 {
 	NEED(__openat_2);
-	return vault_may_open("openat", dir, path, flags) ? real.__openat_2(dir, path, flags) : -1;
+	return vault_may_open("openat", dir, path, &flags) ? real.__openat_2(dir, path, flags) : -1;
 }
 
 VAULT_EXPORT int creat(const char *path, mode_t mode)
 {
-	NEED(creat);
-	return vault_may_open("creat", AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC) ? real.creat(path, mode) : -1;
+	int flags = O_CREAT | O_WRONLY | O_TRUNC;
+
+	NEED(open);
+	return vault_may_open("creat", AT_FDCWD, path, &flags) ? real.open(path, flags, mode) : -1;
 }
 
 VAULT_EXPORT FILE *fopen(const char *path, const char *mode)
 {
+	char longer[VAULT_MODE_MAX];
+
 	NEED(fopen);
-	return vault_may_fopen("fopen", path, mode) ? real.fopen(path, mode) : NULL;
+	mode = vault_may_fopen("fopen", path, mode, longer);
+	return mode ? real.fopen(path, mode) : NULL;
 }
 
 VAULT_EXPORT FILE *freopen(const char *path, const char *mode, FILE *stream)
 {
+	char longer[VAULT_MODE_MAX];
+
 	NEED(freopen);
-	return vault_may_fopen("freopen", path, mode) ? real.freopen(path, mode, stream) : NULL;
+	mode = vault_may_fopen("freopen", path, mode, longer);
+	return mode ? real.freopen(path, mode, stream) : NULL;
+}
+
+VAULT_EXPORT int truncate(const char *path, off_t size)
+{
+	NEED(truncate);
+	return vault_may_change("truncate", AT_FDCWD, path) ? real.truncate(path, size) : -1;
+}
+
+VAULT_EXPORT int unlink(const char *path)
+{
+	NEED(unlink);
+	return vault_may_name("unlink", AT_FDCWD, path) ? real.unlink(path) : -1;
+}
+
+VAULT_EXPORT int unlinkat(int dir, const char *path, int flags)
+{
+	NEED(unlinkat);
+	return vault_may_name("unlink", dir, path) ? real.unlinkat(dir, path, flags) : -1;
+}
+
+VAULT_EXPORT int remove(const char *path)
+{
+	NEED(remove);
+	return vault_may_name("unlink", AT_FDCWD, path) ? real.remove(path) : -1;
+}
+
+VAULT_EXPORT int rmdir(const char *path)
+{
+	NEED(rmdir);
+	return vault_may_name("rmdir", AT_FDCWD, path) ? real.rmdir(path) : -1;
+}
+
+VAULT_EXPORT int mkdir(const char *path, mode_t mode)
+{
+	NEED(mkdir);
+	return vault_may_name("mkdir", AT_FDCWD, path) ? real.mkdir(path, mode) : -1;
+}
+
+VAULT_EXPORT int mkdirat(int dir, const char *path, mode_t mode)
+{
+	NEED(mkdirat);
+	return vault_may_name("mkdir", dir, path) ? real.mkdirat(dir, path, mode) : -1;
+}
+
+static bool may_move(const char *operation, int from_dir, const char *from, int to_dir, const char *to)
+{
+	return vault_may_name(operation, from_dir, from) && vault_may_name(operation, to_dir, to);
+}
+
+VAULT_EXPORT int link(const char *from, const char *to)
+{
+	NEED(link);
+	return may_move("link", AT_FDCWD, from, AT_FDCWD, to) ? real.link(from, to) : -1;
+}
+
+VAULT_EXPORT int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
+{
+	NEED(linkat);
+	if ((flags & AT_SYMLINK_FOLLOW) && !vault_may_change("link", from_dir, from))
+		return -1;
+	return may_move("link", from_dir, from, to_dir, to) ? real.linkat(from_dir, from, to_dir, to, flags) : -1;
+}
+
+VAULT_EXPORT int symlink(const char *target, const char *path)
+{
+	NEED(symlink);
+	return vault_may_name("symlink", AT_FDCWD, path) ? real.symlink(target, path) : -1;
+}
+
+VAULT_EXPORT int symlinkat(const char *target, int dir, const char *path)
+{
+	NEED(symlinkat);
+	return vault_may_name("symlink", dir, path) ? real.symlinkat(target, dir, path) : -1;
+}
+
+VAULT_EXPORT int rename(const char *from, const char *to)
+{
+	NEED(rename);
+	return may_move("rename", AT_FDCWD, from, AT_FDCWD, to) ? real.rename(from, to) : -1;
+}
+
+VAULT_EXPORT int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	NEED(renameat);
+	return may_move("rename", from_dir, from, to_dir, to) ? real.renameat(from_dir, from, to_dir, to) : -1;
+}
+
+VAULT_EXPORT int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+	NEED(renameat2);
+	return may_move("rename", from_dir, from, to_dir, to) ? real.renameat2(from_dir, from, to_dir, to, flags) : -1;
+}
+
+VAULT_EXPORT int posix_spawn_file_actions_addopen(posix_spawn_file_actions_t *actions, int fd, const char *path, int flags,
+						  mode_t mode)
+{
+	NEED(posix_spawn_file_actions_addopen);
+	if (!vault_may_open("posix_spawn", AT_FDCWD, path, &flags))
+		return EACCES;
+	return real.posix_spawn_file_actions_addopen(actions, fd, path, flags, mode);
 }

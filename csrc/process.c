@@ -1,4 +1,5 @@
 /* The start of the vault in a process, and its only state. */
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "domain.h"
@@ -21,6 +22,13 @@ static void confine_tool(struct vault_process *process)
 		vault_die(125, "agentbox: cannot confine this process: Landlock: errno ", vault_decimal(-result, number), NULL);
 }
 
+static void become_agent(const struct vault_process *process)
+{
+	vault_find_all();
+	if (!process->kernel)	/* else its environment and memory in /proc are open to every tool */
+		sys_call(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0, 0);
+}
+
 static void start(struct vault_process *process)
 {
 	bool confined;
@@ -33,10 +41,11 @@ static void start(struct vault_process *process)
 		process->role = VAULT_TOOL;
 	else
 		process->abi = vault_landlock_abi();
+	process->kernel = confined || process->abi > 0;
 	if (process->role == VAULT_TOOL && !confined)
 		confine_tool(process);
 	if (process->role == VAULT_AGENT)
-		vault_find_all();
+		become_agent(process);
 	if (process->role != VAULT_LINK)
 		vault_forget(environ, VAULT_MARKER);
 }

@@ -8,6 +8,7 @@
 struct vault_process {
 	int ready;		/* atomic: see vault_ensure_ready */
 	enum vault_role role;
+	bool kernel;		/* the kernel enforces the vault here, so the libc layer need not look behind a path's text */
 	int abi;		/* Landlock's; 0 where the kernel has none. Not asked for where the process is confined already */
 	int pid;		/* of the process that became ready; its (v)forked children have others */
 	struct vault_policy policy;

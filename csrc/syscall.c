@@ -5,32 +5,65 @@
 #include "sys.h"
 #include "syscall.h"
 
-enum { OPENAT2 = 437 };	/* older headers lack it */
+enum { OPEN_TREE = 428, OPENAT2 = 437 };	/* older headers lack them */
 
-struct open_how {
-	unsigned long flags;
-};
-
-static bool may(long number, const long a[6])
+static const char *path_at(long address)
 {
+	return (const char *)address;
+}
+
+/* openat2's flags are in a structure that the kernel has yet to check. */
+static bool may_openat2(const long a[6])
+{
+	int flags = a[2] && a[3] >= 8 ? (int)*(const unsigned long *)a[2] : 0;
+
+	return vault_may_open("openat2", (int)a[0], path_at(a[1]), &flags);
+}
+
+/* May change the flags among the arguments. */
+static bool may(long number, long a[6])
+{
+	int flags;
+	bool yes;
+
 	switch (number) {
-#ifdef SYS_open
+#ifdef SYS_open	/* x86-64 has the calls without a directory too */
 	case SYS_open:
-		return vault_may_open("open", AT_FDCWD, (const char *)a[0], (int)a[1]);
+		flags = (int)a[1];
+		yes = vault_may_open("open", AT_FDCWD, path_at(a[0]), &flags);
+		a[1] = flags;
+		return yes;
 	case SYS_creat:
-		return vault_may_open("creat", AT_FDCWD, (const char *)a[0], O_CREAT | O_WRONLY | O_TRUNC);
+		return vault_may_change("creat", AT_FDCWD, path_at(a[0]));
+	case SYS_unlink:
+		return vault_may_name("unlink", AT_FDCWD, path_at(a[0]));
+	case SYS_rename:
+	case SYS_link:
+		return vault_may_name("rename", AT_FDCWD, path_at(a[0])) && vault_may_name("rename", AT_FDCWD, path_at(a[1]));
 #endif
 	case SYS_openat:
-		return vault_may_open("openat", (int)a[0], (const char *)a[1], (int)a[2]);
+		flags = (int)a[2];
+		yes = vault_may_open("openat", (int)a[0], path_at(a[1]), &flags);
+		a[2] = flags;
+		return yes;
 	case OPENAT2:
-		return !a[2] || vault_may_open("openat2", (int)a[0], (const char *)a[1],
-					       (int)((const struct open_how *)a[2])->flags);
+		return may_openat2(a);
+	case OPEN_TREE:
+		flags = O_PATH;
+		return vault_may_open("open_tree", (int)a[0], path_at(a[1]), &flags);
+	case SYS_truncate:
+		return vault_may_change("truncate", AT_FDCWD, path_at(a[0]));
+	case SYS_unlinkat:
+		return vault_may_name("unlink", (int)a[0], path_at(a[1]));
+	case SYS_linkat:
+	case SYS_renameat2:
+		return vault_may_name("rename", (int)a[0], path_at(a[1])) && vault_may_name("rename", (int)a[2], path_at(a[3]));
 	default:
 		return true;
 	}
 }
 
-long vault_syscall(long number, const long a[6])
+long vault_syscall(long number, long a[6])
 {
 	long result;
 

@@ -3,6 +3,6 @@
 #define AGENTBOX_SYSCALL_H
 
 /* Does what libc's does, but sends the calls that the vault decides about through it. */
-long vault_syscall(long number, const long argument[6]);
+long vault_syscall(long number, long argument[6]);
 
 #endif

@@ -234,3 +234,12 @@ class World:
         os.waitpid(self._pid, 0)
         os.close(self._namespace)
         shutil.rmtree(self.work, ignore_errors=True)
+
+
+def make_world(programs: Path, text: str, *, preload: bool) -> World:
+    """A world whose work folder holds the programs and the launcher."""
+    world = World(text, preload=preload)
+    for path in programs.iterdir():
+        shutil.copy(path, world.work)
+    assert world.launcher.exists()
+    return world

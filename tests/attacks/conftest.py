@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import vault_world
-from vault_world import World, policy
+from vault_world import World, make_world, policy
 
 SRC = Path(__file__).parent / "src"
 FLAGS = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE")
@@ -32,14 +31,6 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, (source, *flags) in PROGRAMS.items():
         subprocess.run(["cc", *FLAGS, SRC / source, *flags, "-o", target / name], check=True)
     return target
-
-
-def make_world(programs: Path, text: str, *, preload: bool) -> World:
-    world = World(text, preload=preload)
-    for path in programs.iterdir():
-        shutil.copy(path, world.work)
-    assert world.launcher.exists()
-    return world
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,9 @@ from vault_world import AUTH, SECRET, SETTINGS, STATE, World
 pytestmark = pytest.mark.vault
 
 SRC = Path(__file__).parent / "src"
-ATTACKS = re.findall(r"(?<!define )ATTACK\((\w+)\)", (SRC / "attack.c").read_text().split("attacks[] = {")[1].split("#undef")[0])
+ATTACKS = re.findall(
+    r"(?<!define )ATTACK\((\w+)\)", (SRC / "attack.c").read_text().split("attacks[] = {")[1].split("#undef")[0]
+)
 
 # Every way in which a program leaves the agent.
 STARTS = (

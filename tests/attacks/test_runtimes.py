@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import make_world
-from vault_world import SECRET, World, policy
+from vault_world import SECRET, World, make_world, policy
 
 pytestmark = pytest.mark.vault
 

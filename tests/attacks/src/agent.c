@@ -91,8 +91,10 @@ static void exec_as(const char *how, char **argv)
 		execl(argv[0], argv[0], argv[1], argv[1] ? argv[2] : NULL, NULL);
 	else if (!strcmp(how, "execlp"))
 		execlp(argv[0], argv[0], argv[1], argv[1] ? argv[2] : NULL, NULL);
+	else if (!strcmp(how, "execle") && argv[1])
+		execle(argv[0], argv[0], argv[1], argv[2], (char *)NULL, environ);
 	else if (!strcmp(how, "execle"))
-		execle(argv[0], argv[0], argv[1], argv[1] ? argv[2] : NULL, NULL, environ);
+		execle(argv[0], argv[0], NULL, environ);
 	else if (!strcmp(how, "fexecve") && (fd = open(argv[0], O_RDONLY)) >= 0)
 		fexecve(fd, argv, environ);
 	else if (!strcmp(how, "execveat"))

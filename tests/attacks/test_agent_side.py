@@ -1,0 +1,83 @@
+"""What the agent's own process does for its tools: the environment they get, the files they do not inherit, the audit."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from test_matrix import STARTS
+from vault_world import AUTH, SECRET, VAULT, World
+
+pytestmark = pytest.mark.vault
+
+ENVIRONMENT = {"ANTHROPIC_API_KEY": SECRET, "SECRET_ONE": SECRET, "SECRET_KEPT": "kept", "ORDINARY": "there"}
+
+
+@pytest.fixture(autouse=True)
+def fresh(worlds: dict[str, World]) -> None:
+    for world in worlds.values():
+        world.reset()
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_hidden_variables_do_not_reach_a_tool(worlds: dict[str, World], start: str) -> None:
+    control = worlds["control"].run("./agent", start, "/usr/bin/env", env=ENVIRONMENT)
+    assert control.stdout.count(SECRET) == 2
+    done = worlds["vault"].run("./agent", start, "/usr/bin/env", env=ENVIRONMENT, launch=True)
+    names = {line.split("=")[0] for line in done.stdout.splitlines()}
+    assert {"SECRET_KEPT", "ORDINARY", "PATH"} <= names
+    assert not names & {"ANTHROPIC_API_KEY", "SECRET_ONE", "AGENTBOX_AGENT_PID"}
+    assert done.returncode == 0
+
+
+def test_system_keeps_the_rest_of_its_contract(worlds: dict[str, World]) -> None:
+    for command, status in (("exit 3", 3), ("kill -9 $$", 137), ("/nowhere", 127)):
+        for name in ("control", "vault"):
+            done = worlds[name].run("./agent", "system", "/bin/sh", "-c", command, launch=name == "vault")
+            assert done.returncode == status, name
+
+
+def test_files_of_the_agent_are_not_inherited(worlds: dict[str, World]) -> None:
+    """The agent opens its credential without O_CLOEXEC and still holds it when it starts the tool."""
+    script = "cat <&3 2>&1"
+    control = worlds["control"].run("./agent", "execv", "/bin/sh", "-c", script)
+    assert "Bad file descriptor" not in control.stdout
+    done = worlds["vault"].run("./agent", "execv", "/bin/sh", "-c", script, launch=True)
+    assert SECRET not in done.stdout
+    assert "ad file descriptor" in done.stdout + done.stderr
+
+
+def test_a_denial_is_one_json_line_without_content(worlds: dict[str, World]) -> None:
+    world = worlds["vault"]
+    log = VAULT / "log/denials.jsonl"
+    world.inside(lambda: log.unlink(missing_ok=True))
+    world.run("./agent", "execv", "/bin/cat", str(AUTH), launch=True)
+    lines = (world.read(log) or "").splitlines()
+    (entry,) = [json.loads(line) for line in lines]
+    assert set(entry) == {"time", "pid", "exe", "operation", "path", "rule"}
+    assert (entry["exe"], entry["operation"], entry["path"]) == ("/usr/bin/cat", "open", str(AUTH))
+    assert SECRET not in "".join(lines)
+
+
+def test_the_audit_file_is_bounded(worlds: dict[str, World]) -> None:
+    world = worlds["vault"]
+    log = VAULT / "log/denials.jsonl"
+    world.inside(lambda: log.write_bytes(b"x" * 1024 * 1024))
+    world.run("./agent", "execv", "/bin/cat", str(AUTH), launch=True)
+    assert len(world.read(log) or "") == 1024 * 1024
+
+
+def test_an_audit_file_that_blocks_does_not_stop_anyone(worlds: dict[str, World]) -> None:
+    import os
+
+    world = worlds["vault"]
+    log = VAULT / "log/denials.jsonl"
+
+    def make_pipe() -> None:
+        log.unlink(missing_ok=True)
+        os.mkfifo(log, 0o666)
+
+    world.inside(make_pipe)
+    done = world.run("./agent", "execv", "/bin/cat", str(AUTH), launch=True, timeout=10)
+    assert "Permission denied" in done.stderr
+    world.inside(log.unlink)
