@@ -22,13 +22,6 @@ static void confine_tool(struct vault_process *process)
 		vault_die(125, "agentbox: cannot confine this process: Landlock: errno ", vault_decimal(-result, number), NULL);
 }
 
-static void become_agent(const struct vault_process *process)
-{
-	vault_find_all();
-	if (!process->kernel)	/* else its environment and memory in /proc are open to every tool */
-		sys_call(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0, 0);
-}
-
 static void start(struct vault_process *process)
 {
 	bool confined;
@@ -44,8 +37,8 @@ static void start(struct vault_process *process)
 	process->kernel = confined || process->abi > 0;
 	if (process->role == VAULT_TOOL && !confined)
 		confine_tool(process);
-	if (process->role == VAULT_AGENT)
-		become_agent(process);
+	if (process->role == VAULT_AGENT && !process->kernel)	/* else its environment and memory are open in /proc */
+		sys_call(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0, 0);
 	if (process->role != VAULT_LINK)
 		vault_forget(environ, VAULT_MARKER);
 }
@@ -57,6 +50,9 @@ static void become_ready(void)
 	if (__atomic_compare_exchange_n(&vault_process.ready, &expected, BUSY, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
 		start(&vault_process);
 		__atomic_store_n(&vault_process.ready, READY, __ATOMIC_RELEASE);
+		/* Only now: dlsym may call the program's own malloc, and that one a wrapper. */
+		if (vault_process.role == VAULT_AGENT)
+			vault_find_all();
 	}
 	while (__atomic_load_n(&vault_process.ready, __ATOMIC_ACQUIRE) != READY)
 		sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);

@@ -20,7 +20,7 @@ void vault_find(void *slot, const char *name)
 void vault_find_all(void)
 {
 #define WRAPPER(name) NEED(name);
-#define OPTIONAL(name) NEED(name);
+#define OPTIONAL(name)
 #define TWIN(name, of)
 #include "wrappers.h"
 }

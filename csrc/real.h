@@ -34,7 +34,7 @@ extern struct vault_real real;
  * can be missing. */
 void vault_find(void *slot, const char *name);
 
-/* Fills in all: the agent's wrappers run in its vforked children, where looking up is too late. */
+/* Fills in all that libc must have: the agent's wrappers run in its vforked children, where looking up is too late. */
 void vault_find_all(void);
 
 #define NEED(name) do { if (!real.name) vault_find(&real.name, #name); } while (0)

@@ -14,6 +14,7 @@ SRC = Path(__file__).parent / "src"
 FLAGS = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE")
 PROGRAMS = {
     "agent": ("agent.c", "-pthread"),
+    "agent_own_malloc": ("agent.c", SRC / "own_malloc.c", "-pthread", "-rdynamic", "-fno-builtin"),
     "attack": ("attack.c",),
     "read_dynamic": ("read.c",),
     "read_static": ("read.c", "-static"),

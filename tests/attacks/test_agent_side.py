@@ -6,7 +6,7 @@ import json
 
 import pytest
 from test_matrix import STARTS
-from vault_world import AUTH, SECRET, VAULT, World
+from vault_world import AUTH, SECRET, VAULT, World, policy
 
 pytestmark = pytest.mark.vault
 
@@ -81,3 +81,13 @@ def test_an_audit_file_that_blocks_does_not_stop_anyone(worlds: dict[str, World]
     done = world.run("./agent", "execv", "/bin/cat", str(AUTH), launch=True, timeout=10)
     assert "Permission denied" in done.stderr
     world.inside(log.unlink)
+
+
+def test_an_agent_with_its_own_allocator_starts(worlds: dict[str, World]) -> None:
+    world = worlds["vault"]
+    world.set_policy(policy(world.work / "agent_own_malloc"))
+    try:
+        done = world.run("./agent_own_malloc", "vfork", "./read_static", launch=True, timeout=10)
+    finally:
+        world.set_policy(policy(world.work / "agent"))
+    assert (done.returncode, done.stdout) == (1, "")
