@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -23,7 +22,6 @@ from agentbox.policy_model import Policy
 from agentbox.state import make_dir
 from agentbox.workspace import Mount, masks
 
-PR_SET_PDEATHSIG = 1
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -107,26 +105,7 @@ def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
 def _spawn(argv: list[str], environ: dict[str, str]) -> subprocess.Popen[bytes]:
     """Start Compose. In a pipeline it gets a process group of its own: a ^C there reaches the agent through us, once,
     and Compose does not die of it first. On a terminal it must stay in ours to be allowed to read."""
-    return subprocess.Popen(
-        argv, env=environ, process_group=None if sys.stdin.isatty() else 0, preexec_fn=_die_with_parent()
-    )
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    """On Linux: SIGTERM for Compose when agentbox is killed, so that the agent does not go on unseen."""
-    if sys.platform != "linux":
-        return None
-    import ctypes
-
-    prctl = ctypes.CDLL(None).prctl
-    parent = os.getpid()
-
-    def ask() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(143)
-
-    return ask
+    return subprocess.Popen(argv, env=environ, process_group=None if sys.stdin.isatty() else 0)
 
 
 class Forwarder:

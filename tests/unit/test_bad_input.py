@@ -1,0 +1,183 @@
+"""Each mistake: one clear line, a hint, the right exit code, and nothing half-made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+def assert_refused(result: tuple[int, str, str], code: int, *words: str) -> None:
+    assert result[0] == code, result
+    assert result[1] == ""
+    assert "Traceback" not in result[2]
+    for word in words:
+        assert word in result[2], result[2]
+
+
+@pytest.fixture(autouse=True)
+def nothing_half_made(home: Path):
+    yield
+    assert not list(home.rglob("run/*"))
+    assert not (home / ".pi").exists()
+
+
+def test_unknown_agent_names_the_nearest(call: Call):
+    assert_refused(
+        call("run", "claud"), 2, "agentbox: claud: there is no agent of that name", "Hint: did you mean claude?"
+    )
+
+
+def test_unknown_agent_lists_the_agents(call: Call):
+    assert_refused(call("run", "xyzzy"), 2, "claude, hermes, opencode, pi")
+
+
+def test_unknown_command_names_the_nearest(call: Call):
+    assert_refused(call("bild"), 2, "Did you mean build?")
+
+
+def test_words_for_the_agent_without_dashes(call: Call):
+    assert_refused(call("run", "pi", "hello"), 2, "hello")
+
+
+def test_folder_missing(call: Call):
+    assert_refused(call("run", "-w", "nowhere"), 2, "agentbox: nowhere: there is no such folder", "Hint:")
+
+
+def test_folder_is_a_file(call: Call, home: Path):
+    (home / "project" / "file").touch()
+    assert_refused(call("run", "-w", "file"), 2, "agentbox: file: is not a folder", "Hint:")
+
+
+@pytest.mark.parametrize("folder", ["/", "~", "..", "/nonexistent/.."])
+def test_root_and_home_and_above_are_refused(call: Call, folder: str, home: Path):
+    code, _, err = call("run", "-w", folder)
+    assert code == 2
+    assert "--allow-home" in err or "no such folder" in err
+
+
+def test_parent_of_home_through_a_symlink_is_refused(call: Call, home: Path):
+    (home / "project" / "up").symlink_to(home.parent)
+    assert_refused(call("run", "-w", "up"), 2, "--allow-home")
+
+
+def test_state_of_another_agent_as_folder_is_refused(call: Call, home: Path):
+    (home / ".claude" / "projects").mkdir(parents=True)
+    assert_refused(call("run", "pi", "-w", str(home / ".claude" / "projects")), 2, "must not reach")
+
+
+def test_folder_that_holds_a_state_is_refused(call: Call, home: Path):
+    (home / ".config").mkdir()
+    assert_refused(call("run", "--mount", f"{home}/.config:ro"), 2, "must not reach")
+
+
+def test_folder_with_a_forged_message_stays_on_one_line(call: Call):
+    code, _, err = call("run", "-w", "a\nagentbox: all is well")
+    assert code == 2
+    assert len(err.splitlines()) == 2
+
+
+def test_broken_toml_names_file_and_line(call: Call, home: Path):
+    config = home / ".config" / "agentbox" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("[limits]\npids = = 3\n")
+    assert_refused(call("run"), 2, f"agentbox: {config}:2: not valid TOML")
+
+
+def test_unknown_key_names_the_nearest(call: Call, home: Path):
+    config = home / ".config" / "agentbox" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[limits]\npids = 99\nmemroy = "1g"\n')
+    assert_refused(call("run"), 2, f"{config}:3: limits.memroy is not a known key", "Hint: did you mean limits.memory?")
+
+
+def test_root_without_host_uid(call: Call, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("HOST_UID")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert_refused(call("run"), 2, "agentbox: UID 0: an agent never runs as root", "Hint: set HOST_UID")
+
+
+def test_host_uid_zero(call: Call, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOST_UID", "0")
+    assert_refused(call("run"), 2, "an agent never runs as root")
+
+
+def test_host_uid_that_is_no_number(call: Call, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOST_UID", "me")
+    assert_refused(call("run"), 2, "agentbox: HOST_UID: 'me' is not a user or group number")
+
+
+def test_paranoid_mode_that_is_neither(call: Call, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PARANOID_MODE", "maybe")
+    assert_refused(call("run"), 2, "PARANOID_MODE")
+
+
+def test_unset_variable_by_name(call: Call):
+    assert_refused(call("run", "-e", "NOT_SET_ANYWHERE"), 2, "is not set", "Hint:")
+
+
+def test_dashboard_of_an_agent_without(call: Call):
+    assert_refused(call("run", "pi", "--dashboard"), 2, "has no dashboard")
+
+
+def test_version_of_nonsense(call: Call):
+    assert_refused(call("run", "--version-of", "pi"), 2, "is not AGENT=VERSION")
+
+
+def test_docker_not_installed(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    assert_refused(call("run"), 125, "agentbox: docker: is not installed", "Hint: install")
+
+
+def test_engine_without_socket(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, docker):
+    docker("exit 1")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    assert_refused(call("run"), 125, "agentbox: engine: is not running: there is no", "Hint: start it")
+
+
+def test_engine_that_is_down(call: Call, engine, docker):
+    docker("exit 1")
+    engine.server.shutdown()
+    engine.server.server_close()
+    assert_refused(call("run"), 125, "nobody listens", "Hint: start it")
+
+
+def test_no_permission_on_the_socket(call: Call, monkeypatch: pytest.MonkeyPatch):
+    import socket
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    assert_refused(call("run"), 125, "no permission on /var/run/docker.sock", "Hint: add yourself to the group docker")
+
+
+@pytest.mark.parametrize(
+    "message", ["docker: 'compose' is not a docker command.", "docker: unknown command: docker compose"]
+)
+def test_only_compose_v1(call: Call, engine, docker, message: str):
+    out = docker(f'echo "{message}" >&2; exit 1')
+    v1 = out.parent / "bin" / "docker-compose"
+    v1.write_text("#!/bin/sh\n")
+    v1.chmod(0o755)
+    assert_refused(call("run"), 125, "only Compose v1", "Hint: install Compose v2")
+
+
+def test_build_failure_shows_the_last_lines_and_the_log(call: Call, engine, docker, home: Path):
+    docker("for i in $(seq 40); do echo line $i; done; exit 17")
+    result = call("build", "pi")
+    assert_refused(result, 125, "line 40", "line 21", "the whole log is")
+    assert "line 20\n" not in result[2]
+    log = next(home.rglob("build-*.log"))
+    assert "line 1\n" in log.read_text()
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_disk_full(call: Call, engine, docker):
+    docker("echo 'failed to solve: write /x: no space left on device'; exit 1")
+    assert_refused(call("build", "pi"), 125, "the disk is full", "Hint: docker system prune")
