@@ -24,7 +24,8 @@ class Identity:
 
     @property
     def tag(self) -> str:
-        return re.sub(r"^[^a-z0-9]+|[^a-z0-9]+$", "", re.sub(r"[^a-z0-9]+", "-", self.name.lower())) or f"uid{self.uid}"
+        name = re.sub(r"[._-]{2,}", "-", re.sub(r"[^a-z0-9._-]", "-", self.name.lower()))
+        return name.strip("._-") or f"uid{self.uid}"
 
     @property
     def config_file(self) -> Path:

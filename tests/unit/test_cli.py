@@ -1,0 +1,105 @@
+"""The command line as a whole: help, laziness, completion, lists, stopping."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from agentbox.cli import COMMANDS, root
+
+HEAVY = ("docker", "psutil", "rich", "yaml", "requests")
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"], ["run", "--help"], ["completion", "bash"]])
+def test_help_imports_nothing_heavy(args: list[str]):
+    program = (
+        "import sys\nsys.argv = ['agentbox', *sys.argv[1:]]\nfrom agentbox.cli import main\n"
+        f"try: main()\nexcept SystemExit as end: code = end.code\n"
+        f"print('HEAVY', [name for name in {HEAVY!r} if name in sys.modules], code)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *args], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "HEAVY [] 0"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_that_begins_like_the_list(call, name: str):
+    code, out, _ = call(name, "--help")
+    assert code == 0
+    assert out.startswith("Usage: agentbox " + name)
+
+
+def test_commands_match_their_names():
+    for name in COMMANDS:
+        command = root.get_command(None, name)
+        assert command is not None
+        assert command.name == name
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_script(call, shell: str):
+    code, out, _ = call("completion", shell)
+    assert code == 0
+    assert "_AGENTBOX_COMPLETE" in out
+
+
+def test_agents_lists_all_four(call):
+    code, out, _ = call("agents", "--json")
+    assert code == 0
+    assert [row["agent"] for row in json.loads(out)] == ["claude", "hermes", "opencode", "pi"]
+
+
+CONTAINER = {
+    "Names": ["/agentbox-pi-1"], "Id": "1", "State": "running", "Status": "Up 2 seconds", "Created": 1, "Image": "local/dev-pi",
+    "Labels": {"io.agentbox.agent": "pi", "io.agentbox.workspace": "/w", "io.agentbox.owner": "1:1:elsewhere"},
+}  # fmt: skip
+
+
+def test_ps_lists_containers(call, engine):
+    engine.answers["GET /containers/json"] = (200, [CONTAINER])
+    code, out, _ = call("ps", "--json")
+    assert code == 0
+    assert json.loads(out)[0]["workspace"] == "/w"
+    assert "agentbox-pi-1" in call("ps")[1]
+
+
+def test_stop_by_agent(call, engine):
+    engine.answers["GET /containers/json"] = (200, [CONTAINER])
+    engine.answers["POST /containers/agentbox-pi-1/stop"] = (204, b"")
+    assert call("stop", "pi")[:2] == (0, "agentbox-pi-1\n")
+    assert any(line.startswith("POST /containers/agentbox-pi-1/stop?t=10") for line in engine.asked)
+
+
+def test_stop_needs_a_name(call, engine):
+    assert call("stop")[0] == 2
+
+
+def test_stop_and_logs_of_nothing(call, engine):
+    engine.answers["GET /containers/json"] = (200, [])
+    for args in (["stop", "pi"], ["logs", "pi"]):
+        code, _, err = call(*args)
+        assert code == 2
+        assert "no such container" in err
+
+
+def test_purge_asks_before_it_removes_state(call, engine, home):
+    engine.answers["GET /images/json"] = (200, [{"RepoTags": ["local/dev-pi:latest", "local/other-pi:latest"]}])
+    engine.answers["DELETE /images/local/dev-pi%3Alatest"] = (200, [])
+    (home / ".pi").mkdir()
+    code, _, err = call("purge", "--state")
+    assert code == 130
+    assert str(home / ".pi") in err
+    assert (home / ".pi").is_dir()
+    assert not any(line.startswith("DELETE") for line in engine.asked)
+    code, out, _ = call("purge", "--state", "--yes")
+    assert code == 0
+    assert not (home / ".pi").exists()
+    assert "local/other-pi" not in out
+
+
+def test_engine_error_is_shown_in_its_own_words(call, engine):
+    engine.answers["GET /containers/json"] = (500, {"message": "it is on fire"})
+    assert call("ps")[0] == 125
+    assert "it is on fire" in call("ps")[2]

@@ -1,0 +1,183 @@
+"""Who runs, where state goes, what is cleaned, and what an image is made of."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import psutil
+import pytest
+
+from agentbox import identity, images, owner, policy, state, versions
+from agentbox.engine import Engine, Facts
+from agentbox.errors import StateError, UsageError
+
+OWN = {"HOME": "/home/own"}
+
+
+def test_own_user():
+    found = identity.current({**OWN, "REAL_USER": "Ann.Other_X", "HOST_GID": "9"}, euid=1234)
+    assert (found.uid, found.name, found.home) == (1234, "Ann.Other_X", Path("/home/own"))
+    assert found.tag == "ann.other_x"
+
+
+def test_sudo_means_the_caller():
+    found = identity.current({"HOME": "/root", "SUDO_UID": "1", "SUDO_GID": "1", "SUDO_USER": "daemon"}, euid=0)
+    assert (found.uid, found.gid, found.name) == (1, 1, "daemon")
+    assert found.home != Path("/root")
+
+
+def test_explicit_numbers_win_over_sudo():
+    env = {"SUDO_UID": "1", "SUDO_GID": "1", "HOST_UID": "77", "HOST_GID": "78", "REAL_USER": "x"}
+    found = identity.current({**OWN, **env}, euid=0)
+    assert (found.uid, found.gid) == (77, 78)
+
+
+@pytest.mark.parametrize(
+    "env", [{}, {"HOST_UID": "0"}, {"SUDO_UID": "0"}, {"HOST_UID": "-1"}, {"HOST_UID": "99999999999"}]
+)
+def test_root_and_nonsense_are_refused(env: dict[str, str]):
+    with pytest.raises(UsageError):
+        identity.current({**OWN, **env}, euid=0)
+
+
+@pytest.mark.parametrize("name", ["...", "-", "ÄÖ", "_.-"])
+def test_tag_of_an_odd_name_is_still_a_tag(name: str):
+    assert identity.Identity(5, 5, name, Path("/")).tag == "uid5"
+
+
+def test_state_is_private_and_parents_are_made(home: Path):
+    who = identity.Identity(os.geteuid(), os.getegid(), "dev", home)
+    before = os.umask(0)
+    try:
+        paths = state.prepare(policy.load("opencode"), who)
+    finally:
+        os.umask(before)
+    assert len(paths) == 4
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o700 for path in (*paths, home / ".local", home / ".local/share"))
+
+
+def test_existing_state_is_left_alone(home: Path):
+    (home / ".pi").mkdir(mode=0o755)
+    (home / ".pi" / "file").write_text("x")
+    state.prepare(policy.load("pi"), identity.Identity(os.geteuid(), os.getegid(), "dev", home))
+    assert stat.S_IMODE((home / ".pi").stat().st_mode) == 0o755
+    assert (home / ".pi" / "file").read_text() == "x"
+
+
+@pytest.mark.parametrize("kind", ["file", "loop", "dangling", "below a file"])
+def test_state_that_is_no_directory_is_refused(home: Path, kind: str):
+    path = home / ".pi"
+    if kind == "file":
+        path.touch()
+    elif kind == "loop":
+        path.symlink_to(path)
+    elif kind == "dangling":
+        path.symlink_to(home / "nowhere")
+    else:
+        (home / "f").touch()
+        path.symlink_to(home / "f" / "x")
+    with pytest.raises(StateError):
+        state.prepare(policy.load("pi"), identity.Identity(os.geteuid(), os.getegid(), "dev", home))
+
+
+def test_state_of_another_user_is_refused(home: Path):
+    (home / ".pi").mkdir(mode=0o700)
+    with pytest.raises(StateError, match="belongs to UID"):
+        state.prepare(policy.load("pi"), identity.Identity(os.geteuid() + 1, 54321, "dev", home))
+
+
+def test_owner_is_alive_only_as_the_same_process_on_this_host():
+    own = owner.current()
+    pid, start, host = own.split(":")
+    assert not owner.gone(own)
+    assert owner.gone(f"{pid}:{int(start) - 60}:{host}")
+    assert not owner.gone(f"{pid}:{int(start) - 60}:elsewhere")
+    free = next(number for number in range(4_000_000, 1, -1) if not psutil.pid_exists(number))
+    assert owner.gone(f"{free}:1:{socket.gethostname()}")
+    assert not owner.gone("nonsense")
+
+
+def test_clean_removes_what_a_dead_owner_left(home: Path, engine):
+    dead, live = f"{os.getpid()}:1:{socket.gethostname()}", owner.current()
+    engine.answers["GET /containers/json"] = (
+        200,
+        [
+            {"Names": [f"/{name}"], "Labels": {"io.agentbox.owner": text}}
+            for name, text in (("dead", dead), ("live", live))
+        ],
+    )
+    engine.answers["DELETE /containers/dead"] = (204, b"")
+    who = identity.current()
+    for name, text in (("d", dead), ("l", live)):
+        folder = owner.run_root(who) / name
+        (folder / "etc").mkdir(parents=True)
+        (folder / "etc" / "links").touch()
+        (folder / "owner").write_text(text)
+    assert owner.clean(Engine(), who) == ["dead", str(owner.run_root(who) / "d")]
+    assert [path.name for path in owner.run_root(who).iterdir()] == ["l"]
+
+
+FACTS = Facts(2, "amd64")
+
+
+def test_digest_tells_versions_users_and_packages_apart(home: Path):
+    who = identity.current()
+    pi = policy.load("pi")
+    base, agent = images.recipes(pi, who, FACTS)
+    assert images.recipes(pi, who, FACTS)[1].digest == agent.digest
+    assert images.recipes(versions.apply(pi, who, {"pi": "9.9.9"}), who, FACTS)[0].digest == base.digest
+    assert images.recipes(versions.apply(pi, who, {"pi": "9.9.9"}), who, FACTS)[1].digest != agent.digest
+    other = identity.Identity(1001, 1000, "dev", home)
+    assert images.recipes(pi, other, FACTS)[1].digest != agent.digest
+
+
+def test_another_cpu_builds_the_vault_from_source(home: Path):
+    base, _ = images.recipes(policy.load("pi"), identity.current(), Facts(2, "riscv64"))
+    assert base.arguments["VAULT_FROM"] == "source"
+    assert not any(name.startswith("lib/") for name in base.files)
+    assert any(name.startswith("csrc/") for name in base.files)
+
+
+def test_image_is_stale_without_the_label_or_with_another(home: Path, engine):
+    _, agent = images.recipes(policy.load("pi"), identity.current(), FACTS)
+    assert images.stale(Engine(), agent)
+    path = f"GET /images/{agent.tag}/json"
+    for label, expected in (("old", True), (agent.digest, False)):
+        engine.answers[path] = (200, {"Config": {"Labels": {"io.agentbox.inputs": label}}})
+        assert images.stale(Engine(), agent) is expected
+
+
+def test_ca_bundle_by_precedence(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pem = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
+    for name in ("option", "variable", "node"):
+        (tmp_path / name).write_bytes(b"-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n" + pem)
+    pi = policy.load("pi")
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", str(tmp_path / "node"))
+    assert images.ca_bundle(None, pi) == tmp_path / "node"
+    monkeypatch.setenv("AGENTBOX_CA_BUNDLE", str(tmp_path / "variable"))
+    assert images.ca_bundle(None, pi) == tmp_path / "variable"
+    assert images.ca_bundle(str(tmp_path / "option"), pi) == tmp_path / "option"
+    assert images.certificates(tmp_path / "option", "x") == pem + b"\n"
+    with pytest.raises(UsageError, match="No such file"):
+        images.ca_bundle(str(tmp_path / "none"), pi)
+
+
+def test_versions_are_remembered_and_forgotten(home: Path):
+    who = identity.Identity(os.geteuid() or 1000, os.getegid() or 1000, "dev", home)
+    pi = policy.load("pi")
+    versions.remember(who, {"pi": "9.9.9", "claude": "8.8.8"})
+    assert versions.apply(pi, who, {}).package.version == "9.9.9"
+    assert versions.apply(pi, who, {"pi": "7.7.7"}).package.version == "7.7.7"
+    versions.remember(who, {"pi": "pinned"})
+    assert versions.apply(pi, who, {}).package.version == pi.package.version
+    assert versions.remembered(who) == {"claude": "8.8.8"}
+
+
+def test_the_users_file_wins_over_a_remembered_version(home: Path, tmp_path: Path):
+    who = identity.Identity(os.geteuid() or 1000, os.getegid() or 1000, "dev", home)
+    versions.remember(who, {"pi": "9.9.9"})
+    (tmp_path / "config.toml").write_text('[agents.pi.package]\nversion = "5.5.5"\n')
+    assert versions.apply(policy.load("pi", tmp_path / "config.toml"), who, {}).package.version == "5.5.5"
