@@ -18,15 +18,18 @@ from agentbox.engine import AGENT, WORKSPACE, Engine, find_docker, no_docker
 @click.command("shell", cls=common.TailCommand)
 @common.agent_argument
 @common.folder_option
+@common.mount_option
 @common.allow_home_option
-def command(agent: str, folders: tuple[str, ...], allow_home: bool, tail: tuple[str, ...]) -> int:
+def command(
+    agent: str, folders: tuple[str, ...], more: tuple[str, ...], allow_home: bool, tail: tuple[str, ...]
+) -> int:
     """A shell, or the COMMAND after --, in the running container of AGENT for this folder, else in a new one.
 
     It has a tool's rights, not the agent's: the credentials are out of its reach.
     """
     policies.check_agent(agent)
     who = identities.current()
-    mounts = common.mounts(folders, (), who, allow_home=allow_home)
+    mounts = common.mounts(folders, more, who, allow_home=allow_home)
     engine = Engine()
     words = list(tail) or ["bash"]
     labels = (f"{AGENT}={agent}", f"{WORKSPACE}={mounts[0].source}")
