@@ -57,7 +57,10 @@ def run_command(agent: str, work: Path, env: dict[str, str]) -> tuple[list[str],
 def image_size(agent: str, user: str) -> int:
     """Bytes of the image, all layers."""
     done = subprocess.run(
-        ["docker", "image", "inspect", "-f", "{{.Size}}", f"local/{user}-{agent}"], check=True, capture_output=True, text=True
+        ["docker", "image", "inspect", "-f", "{{.Size}}", f"local/{user}-{agent}"],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return int(done.stdout)
 
@@ -67,7 +70,10 @@ def builds(env: dict[str, str]) -> None:
     for agent in AGENTS:
         cold = seconds([AGENTBOX, "build", agent, "--no-cache"], env)
         warm = seconds([AGENTBOX, "build", agent], env)
-        print(f"| {agent} | {image_size(agent, env['REAL_USER']) / 1e6:.0f} MB | {cold:.1f} s | {warm:.1f} s |", flush=True)
+        print(
+            f"| {agent} | {image_size(agent, env['REAL_USER']) / 1e6:.0f} MB | {cold:.1f} s | {warm:.1f} s |",
+            flush=True,
+        )
 
 
 def main() -> None:

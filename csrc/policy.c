@@ -14,18 +14,22 @@ static const char *set_once(struct vault_text *slot, struct vault_text value)
 	return NULL;
 }
 
+static const char *check_path(struct vault_text value)
+{
+	return vault_is_normal(value.text, value.len) ? NULL : "not an absolute path in normal form";
+}
+
 static const char *set_path(struct vault_text *slot, struct vault_text value)
 {
-	if (!vault_is_normal(value.text, value.len))
-		return "not an absolute path in normal form";
-	return set_once(slot, value);
+	return check_path(value) ?: set_once(slot, value);
 }
 
 static const char *add_link(struct vault_policy *policy, struct vault_text value)
 {
 	if (policy->links == VAULT_LINKS_MAX)
 		return "too many link lines";
-	return set_path(&policy->link[policy->links++], value);
+	policy->link[policy->links++] = value;
+	return check_path(value);
 }
 
 static const char *add_name(struct vault_policy *policy, struct vault_text value)
@@ -43,15 +47,12 @@ static const char *add_name(struct vault_policy *policy, struct vault_text value
 
 static const char *add_rule(struct vault_policy *policy, struct vault_text value, enum vault_right right)
 {
-	struct vault_rule *rule = &policy->rule[policy->rules];
-
 	if (right == VAULT_DENY && !memchr(value.text, '/', value.len))
 		return add_name(policy, value);
 	if (policy->rules == VAULT_RULES_MAX)
 		return "too many protected paths";
-	policy->rules++;
-	rule->right = right;
-	return set_path(&rule->path, value);
+	policy->rule[policy->rules++] = (struct vault_rule){value, right};
+	return check_path(value);
 }
 
 static const char *add_variable(struct vault_list *list, struct vault_text value)
@@ -147,7 +148,9 @@ bool vault_policy_parse(struct vault_policy *policy, size_t len, struct vault_er
 	const char *wrong;
 	bool ended = false;
 
-	memset(policy, 0, offsetof(struct vault_policy, text));
+	/* The arrays need no clearing, and every process that starts would pay for touching their pages. */
+	memset(policy, 0, offsetof(struct vault_policy, link));
+	policy->hide.count = policy->keep.count = 0;
 	if (len > VAULT_FILE_MAX)
 		return fail(error, 0, "larger than 64 KiB");
 	if (memchr(at, '\0', len))

@@ -37,12 +37,13 @@ struct vault_list {
 
 struct vault_policy {
 	struct vault_text exe, script, vault, audit, agent;
-	struct vault_text link[VAULT_LINKS_MAX];
-	struct vault_text name[VAULT_NAMES_MAX];
-	struct vault_rule rule[VAULT_RULES_MAX];
 	size_t links, names, rules;
 	bool outside;			/* some rule is not below `vault` */
 	uint64_t name_starts[4];	/* bit set of the first bytes of all names, to pass over the others at once */
+	/* From here on the arrays; only so much of each is valid as its count says. */
+	struct vault_text link[VAULT_LINKS_MAX];
+	struct vault_text name[VAULT_NAMES_MAX];
+	struct vault_rule rule[VAULT_RULES_MAX];
 	struct vault_list hide, keep;
 	char text[VAULT_FILE_MAX + 1];	/* the file; every vault_text above points into it */
 };

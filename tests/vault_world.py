@@ -163,8 +163,9 @@ class World:
 
     def read(self, path: Path) -> str | None:
         """The content of a file in this world, None if there is none."""
-        done = self.run("/bin/busybox", "cat", path, uid=0)
-        return done.stdout if done.returncode == 0 else None
+        copy = self.work / "copy-of-what-was-read"
+        self.inside(lambda: shutil.copyfile(path, copy) if path.is_file() else copy.unlink(missing_ok=True))
+        return copy.read_text() if copy.exists() else None
 
     def _prepare_vault(self) -> None:
         (VAULT / ".probe").write_text("")

@@ -17,10 +17,26 @@ ATTACKS = re.findall(
 )
 
 # Every way in which a program leaves the agent.
-STARTS = (
-    "execve execv execvp execvpe execl execlp execle fexecve execveat syscall vfork thread "
-    "posix_spawn posix_spawnp popen system wordexp in_place"
-).split()
+STARTS = [
+    "execve",
+    "execv",
+    "execvp",
+    "execvpe",
+    "execl",
+    "execlp",
+    "execle",
+    "fexecve",
+    "execveat",
+    "syscall",
+    "vfork",
+    "thread",
+    "posix_spawn",
+    "posix_spawnp",
+    "popen",
+    "system",
+    "wordexp",
+    "in_place",
+]
 READERS = ["read_dynamic", "read_static", "read_asm"]
 
 # What the kernel of these tests refuses by itself, so that there is no control to show.
