@@ -15,6 +15,7 @@ see which credential arrived and what the tools returned.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import threading
@@ -22,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, ClassVar, TextIO
 
 Json = dict[str, Any]
 
@@ -215,7 +216,7 @@ class Anthropic:
 class OpenAI:
     """POST /v1/chat/completions"""
 
-    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+    usage: ClassVar = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 
     @staticmethod
     def _message(call: ToolCall | None) -> Json:
@@ -355,7 +356,9 @@ class Server(ThreadingHTTPServer):
 class FakeModel:
     """The server in a thread of its own; port 0 takes a free one."""
 
-    def __init__(self, script: Sequence[Step], host: str = "127.0.0.1", port: int = 0, log: TextIO | None = None) -> None:
+    def __init__(
+        self, script: Sequence[Step], host: str = "127.0.0.1", port: int = 0, log: TextIO | None = None
+    ) -> None:
         self._server = Server((host, port), script, log)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
@@ -407,10 +410,8 @@ def main() -> None:
     log = options.log.open("a") if options.log else None
     server = Server((options.host, options.port), options.script, log)
     print(f"http://{options.host}:{server.server_address[1]}", flush=True)
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()
-    except KeyboardInterrupt:
-        pass
 
 
 if __name__ == "__main__":

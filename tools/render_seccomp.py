@@ -49,7 +49,8 @@ def _filter(rule: dict[str, Any]) -> list[dict[str, Any]]:
 
 def render(table: dict[str, Any]) -> str:
     syscalls = [
-        {"names": sorted(group["names"]), "action": "SCMP_ACT_ALLOW", "comment": group["group"]} for group in table["allow"]
+        {"names": sorted(group["names"]), "action": "SCMP_ACT_ALLOW", "comment": group["group"]}
+        for group in table["allow"]
     ]
     for rule in table["filter"]:
         syscalls += _filter(rule)

@@ -6,6 +6,7 @@ A published port arrives from the network's gateway. Whoever else is on that net
 import asyncio
 import socket
 import sys
+from pathlib import Path
 
 PORT = int(sys.argv[1])
 
@@ -15,11 +16,10 @@ def own_address() -> str:
 
 
 def gateway() -> str:
-    with open("/proc/net/route") as routes:
-        for line in routes:
-            fields = line.split()
-            if fields[1] == "00000000":
-                return socket.inet_ntoa(int(fields[2], 16).to_bytes(4, "little"))
+    for line in Path("/proc/net/route").read_text().splitlines():
+        fields = line.split()
+        if fields[1] == "00000000":
+            return socket.inet_ntoa(int(fields[2], 16).to_bytes(4, "little"))
     return ""
 
 

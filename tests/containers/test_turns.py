@@ -1,0 +1,75 @@
+"""Each agent, with its real package, through a whole turn: it uses its credential, its tools do not get it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from boxes import AGENTS, GID, PROMPT, UID, Agent, Box, finished
+from fake_model import FakeModel, Shell
+
+from agentbox import policy
+
+
+@pytest.fixture
+def model(agent: Agent, box: Box, gateway: str) -> Iterator[FakeModel]:
+    """The model asks for the credential file, and for a file to be made."""
+    script = [Shell(f"touch /workspace/made; cat {agent.secret}; echo status=$?; id -u; id -g; nproc")]
+    with FakeModel(script, host=gateway) as model:
+        agent.seed(box, model.url, agent.key)
+        yield model
+
+
+def test_agent_finishes_its_turn_and_only_its_tools_get_eacces(agent: Agent, box: Box, model: FakeModel) -> None:
+    run = box.run(agent.name, *agent.turn, options=agent.options)
+
+    assert run.returncode == 0, run.stderr
+    assert "DONE" in run.stdout
+    assert agent.key in model.credentials
+    assert "Permission denied" in model.results[0]
+    assert "status=1" in model.results[0]
+    assert agent.key not in "".join(model.results)
+    made = (box.workspace / "made").stat()
+    assert (made.st_uid, made.st_gid) == (UID, GID)
+
+
+def test_without_the_vault_the_same_turn_leaks_the_credential(
+    agent: Agent, box: Box, model: FakeModel, images: Callable[[str], str]
+) -> None:
+    """The control: same image, state, and turn, but nothing in ld.so.preload, and no launcher, which refuses that."""
+    state = [f"--volume={box.home / each.host}:{each.path}" for each in policy.load(agent.name).state]
+    for each in policy.load(agent.name).state:
+        box.put(f"{each.host}/.made-by-the-test", "")
+    settings = [f"--env={name}={value}" for name, value in policy.load(agent.name).env.fixed.items()]
+    command = ["docker", "run", "--rm", "--init", *state, *settings, "--env=PI_OFFLINE=1", f"--user={UID}:{GID}"]
+    command += [f"--volume={box.workspace}:/workspace", "--tmpfs=/run/opencode:exec,mode=0777"]
+    command += ["--volume=/dev/null:/etc/ld.so.preload:ro", "--entrypoint=/entrypoint.sh"]
+    command += [images(agent.name), agent.name, *agent.turn]
+    run = finished(command)
+
+    assert run.returncode == 0, run.stderr
+    assert "status=0" in model.results[0]
+    # Hermes covers up keys that it knows in what its tools return; the rest of the file is there.
+    assert (agent.key if agent.name != "hermes" else "OPENROUTER_BASE_URL=") in model.results[0]
+
+
+def test_state_survives_to_a_second_run(agent: Agent, box: Box, model: FakeModel) -> None:
+    first = box.run(agent.name, *agent.turn, options=agent.options)
+    assert first.returncode == 0, first.stderr
+    before = len(model.requests)
+
+    second = box.run(agent.name, *agent.again, options=agent.options)
+
+    assert second.returncode == 0, second.stderr
+    bodies = [str(request.body) for request in model.requests[before:]]
+    assert any(PROMPT in body and "and again" in body for body in bodies), "the second turn does not know of the first"
+
+
+def test_a_shell_is_a_tool_not_the_agent(box: Box) -> None:
+    agent = AGENTS["pi"]
+    agent.seed(box, "http://127.0.0.1:1", agent.key)
+
+    run = box.shell("pi", f"AGENTBOX_AGENT_PID=$$; export AGENTBOX_AGENT_PID; cat {agent.secret}; pi --version")
+
+    assert "Permission denied" in run.stderr
+    assert agent.key not in run.stdout
