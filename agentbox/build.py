@@ -28,7 +28,7 @@ KEPT_LOGS = 10
 Report = Callable[[str], None]
 
 
-def build(
+def build(  # noqa: PLR0913  what to build, and how
     policies: list[Policy],
     identity: Identity,
     engine: Engine,

@@ -1,4 +1,4 @@
-"""containers/compose.yaml: the same model as `agentbox run` uses, as a file for people and for plain `docker compose`."""
+"""containers/compose.yaml: the model of `agentbox run` as a file for people and for plain `docker compose`."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def environment(
     if zone := timezone(environ):
         model["TZ"] = escape(zone)
     for name in (*policy.env.passed, *policy.env.secret):
-        model |= {found: None for found in _matching(name, environ)}
+        model |= dict.fromkeys(_matching(name, environ))
     model["PARANOID_MODE"] = paranoid(environ)
     private: dict[str, str] = {}
     for number, item in enumerate(extra):

@@ -1,4 +1,4 @@
-"""Images: what goes into them, whether they are up to date, and building them (docs/internals.md, "The build context")."""
+"""What goes into an image, and whether it is up to date (docs/internals.md, "The build context")."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def stale(engine: Engine, recipe: Recipe) -> bool:
 
 
 def ca_bundle(option: str | None, policy: Policy) -> Path | None:
-    """The file with extra certificates for builds and runs, if one is set. Raises UsageError for one that is no such."""
+    """The file with extra certificates for builds and runs, if one is set. Raises UsageError for a wrong one."""
     for what, value in (
         ("--ca-bundle", option),
         ("AGENTBOX_CA_BUNDLE", os.environ.get("AGENTBOX_CA_BUNDLE")),
@@ -89,7 +89,7 @@ def certificates(path: Path, what: str) -> bytes:
     return b"\n".join(found) + b"\n"
 
 
-def _recipe(
+def _recipe(  # noqa: PLR0913, PLR0917  a digest has as many inputs as it has
     name: str,
     identity: Identity,
     files: Mapping[str, Path],

@@ -1,6 +1,6 @@
 """The one source: an agent's merged policy, and what is rendered from it.
 
-Files are read in policy_load, keys described in policy_schema, values held in policy_model, output made in policy_render.
+policy_load reads the files, policy_schema describes their keys, policy_model holds the values, policy_render writes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reads and merges the configuration: defaults, an agent's file, the user's, a workspace's. Each may only do its part."""
+"""Reads and merges the configuration: the defaults, an agent's file, the user's, a workspace's."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def read(path: Path, name: str = "") -> Source | None:
         if error.errno == errno.ENOTDIR:
             return None
         raise PolicyError(name, error.strerror or str(error)) from None
-    with open(fd, "rb") as file:
+    with os.fdopen(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise PolicyError(name, "not a regular file")
         data = file.read(LARGEST + 1)
@@ -140,7 +140,9 @@ def unknown(source: Source, key: str, known: list[str]) -> PolicyError:
     return source.error(key, "is not a known key", f"did you mean {meant}?" if meant else "")
 
 
-def _merge_key(into: Merged, source: Source, name: str, value: Any, prefix: str, *, tighten: bool) -> None:
+def _merge_key(  # noqa: PLR0913
+    into: Merged, source: Source, name: str, value: Any, prefix: str, *, tighten: bool
+) -> None:
     key = KEYS.get(name)
     if key is None:
         raise unknown(source, prefix + name, [prefix + known for known in (*KEYS, *TABLES)])

@@ -14,7 +14,7 @@ from types import FrameType
 
 from agentbox import owner
 from agentbox.compose import STOP_SECONDS, Options, model
-from agentbox.engine import Engine, compose_missing, find_docker, no_docker
+from agentbox.engine import Engine, compose_missing, compose_program
 from agentbox.errors import AgentboxError, EngineError
 from agentbox.identity import Identity
 from agentbox.policy import render_all
@@ -41,9 +41,7 @@ class Request:
 
 def run(request: Request, engine: Engine) -> int:
     """Run the container to its end and return the agent's exit code. Raises AgentboxError if it never started."""
-    docker = find_docker()
-    if docker is None:
-        raise no_docker()
+    compose = compose_program()
     run_id = os.urandom(6).hex()
     name = f"agentbox-{request.policy.agent}-{run_id}"
     if request.ports:
@@ -52,7 +50,7 @@ def run(request: Request, engine: Engine) -> int:
     tty = sys.stdin.isatty() and sys.stdout.isatty()
     try:
         file = _lay_out(request, folder, run_id, tty)
-        argv = [docker, "compose", "--project-directory", str(folder), "--env-file", os.devnull, "-f", str(file)]
+        argv = [*compose, "--project-directory", str(folder), "--env-file", os.devnull, "-f", str(file)]
         argv += [
             "run",
             "--rm",
@@ -66,7 +64,7 @@ def run(request: Request, engine: Engine) -> int:
             forwarder.process = process
             _clean_quietly(engine, request.identity, run_id)
             code = process.wait()
-        return code if code == 0 and not forwarder.seen else _outcome(engine, name, code, docker, forwarder.seen)
+        return code if code == 0 and not forwarder.seen else _outcome(engine, name, code, compose, forwarder.seen)
     finally:
         _finish(engine, name, folder)
 
@@ -159,7 +157,7 @@ def _clean_quietly(engine: Engine, identity: Identity, run_id: str) -> None:
         return
 
 
-def _outcome(engine: Engine, name: str, code: int, docker: str, seen: int) -> int:
+def _outcome(engine: Engine, name: str, code: int, compose: list[str], seen: int) -> int:
     """The agent's exit code. Raises AgentboxError where there was never an agent."""
     started, died = engine.exit_of(name)
     if started:
@@ -167,11 +165,11 @@ def _outcome(engine: Engine, name: str, code: int, docker: str, seen: int) -> in
     if seen:
         return 128 + seen
     cause = engine.state_error(name)
-    raise _not_started(cause, code, docker)
+    raise _not_started(cause, code, compose)
 
 
-def _not_started(cause: str, code: int, docker: str) -> AgentboxError:
-    done = subprocess.run([docker, "compose", "version"], capture_output=True, text=True, check=False)
+def _not_started(cause: str, code: int, compose: list[str]) -> AgentboxError:
+    done = subprocess.run([*compose, "version"], capture_output=True, text=True, check=False)
     if done.returncode and (missing := compose_missing(done.stderr + done.stdout)):
         return missing
     if "no space left on device" in cause:

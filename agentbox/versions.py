@@ -77,7 +77,7 @@ def newest(package: Package, ca_bundle: Path | None) -> str:
 
 
 def _newest_npm(package: Package, ca_bundle: Path | None) -> str:
-    registry = os.environ.get("npm_config_registry") or os.environ.get("NPM_CONFIG_REGISTRY")
+    registry = os.environ.get("npm_config_registry") or os.environ.get("NPM_CONFIG_REGISTRY")  # noqa: SIM112  npm reads both
     url = urljoin((registry or "https://registry.npmjs.org").rstrip("/") + "/", quote(package.name, safe="@"))
     return str(json.loads(_fetch(url, "application/vnd.npm.install-v1+json", ca_bundle))["dist-tags"]["latest"])
 

@@ -24,7 +24,7 @@ from agentbox.errors import UsageError
 @common.allow_home_option
 @common.version_option
 @click.option("--rebuild", is_flag=True, help="Build the image first even if it is up to date.")
-def command(
+def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     agent: str,
     folders: tuple[str, ...],
     more: tuple[str, ...],

@@ -52,7 +52,8 @@ def test_agents_lists_all_four(call):
 
 
 CONTAINER = {
-    "Names": ["/agentbox-pi-1"], "Id": "1", "State": "running", "Status": "Up 2 seconds", "Created": 1, "Image": "local/dev-pi",
+    "Names": ["/agentbox-pi-1"], "Id": "1", "State": "running", "Status": "Up 2 seconds", "Created": 1,
+    "Image": "local/dev-pi",
     "Labels": {"io.agentbox.agent": "pi", "io.agentbox.workspace": "/w", "io.agentbox.owner": "1:1:elsewhere"},
 }  # fmt: skip
 
