@@ -23,6 +23,7 @@ make_links() {
 # Each image brings its own prepare.sh. It sets `agent`, the command to run, and may define prepare_agent, which is
 # called when it is the agent that is about to run (and not a shell, say), with the agent's arguments.
 agent=
+# shellcheck source=/dev/null
 . "$LIBRARY/prepare.sh"
 
 make_links

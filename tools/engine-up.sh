@@ -97,6 +97,7 @@ has_plugins() { docker compose version >/dev/null 2>&1 && docker buildx version 
 
 install_plugins() {
     if has_plugins; then return; fi
+    # shellcheck source=/dev/null
     version=$(. /etc/os-release && echo "${VERSION_ID:-}")
     if [ "$version" = 12 ]; then
         say "installing Compose v2 and buildx from Debian $TRIXIE_SUITE into $PLUGINS"

@@ -26,7 +26,7 @@ holder=$(name_of /etc/passwd "$uid")
 if [ -n "$holder" ]; then remove_user "$holder"; fi
 
 # A login name of the host (DOMAIN\someone, an.address@example.org) becomes one that Debian's tools accept.
-name=$(printf '%s' "$wanted" | tr 'A-Z' 'a-z' | tr -c 'a-z0-9_-' '_' | sed 's/^[^a-z_]*//' | cut -c 1-32)
+name=$(printf '%s' "$wanted" | tr '[:upper:]' '[:lower:]' | tr -c 'a-z0-9_-' '_' | sed 's/^[^a-z_]*//' | cut -c 1-32)
 if [ -z "$name" ] || taken /etc/passwd "$name"; then name=agent; fi
 
 if [ -z "$(name_of /etc/group "$gid")" ]; then

@@ -1,4 +1,4 @@
-# Sourced by /entrypoint.sh.
+# shellcheck shell=sh disable=SC2034  # sourced by /entrypoint.sh, which reads $agent
 
 agent=claude
 
@@ -8,6 +8,7 @@ restore_settings() {
     settings=$CLAUDE_CONFIG_DIR/.claude.json
     if [ -s "$settings" ]; then return; fi
     newest=
+    # shellcheck disable=SC3013  # dash, which this runs in, has -nt
     for backup in "$CLAUDE_CONFIG_DIR"/backups/.claude.json.backup.*; do
         if [ -s "$backup" ] && { [ -z "$newest" ] || [ "$backup" -nt "$newest" ]; }; then newest=$backup; fi
     done

@@ -1,4 +1,4 @@
-# Sourced by /entrypoint.sh.
+# shellcheck shell=sh disable=SC2034  # sourced by /entrypoint.sh, which reads $agent
 
 agent=pi
 
