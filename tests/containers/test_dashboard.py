@@ -48,3 +48,17 @@ def test_the_dashboard_is_for_this_machine_alone(container: str, images: Callabl
     other = ["docker", "run", "--rm", "--entrypoint=curl", images("base"), "--silent", "--max-time", "5"]
 
     assert finished([*other, f"http://{address}:9119/"]).stdout == ""
+
+
+STEAL = """
+token=$(curl -s http://127.0.0.1:9119/ | grep -oE 'SESSION_TOKEN[^"]*"[^"]+"' | head -n 1 | sed 's/.*"\\(.*\\)"/\\1/')
+curl -s -X POST -H "X-Hermes-Session-Token: $token" -H "Authorization: Bearer $token" \\
+    -H 'content-type: application/json' -d '{"key":"OPENROUTER_API_KEY"}' http://127.0.0.1:9119/api/env/reveal
+"""
+
+
+@pytest.mark.xfail(reason="the dashboard reveals keys to whoever reaches its port, and its own container's tools do")
+def test_a_tool_cannot_have_the_dashboard_reveal_a_key(box: Box, request: pytest.FixtureRequest) -> None:
+    box.put(".hermes/.env", "OPENROUTER_API_KEY=sk-or-v1-of-the-dashboard-test\n")
+    container = request.getfixturevalue("container")
+    assert "sk-or-v1-of-the-dashboard-test" not in finished(["docker", "exec", container, "sh", "-c", STEAL]).stdout
