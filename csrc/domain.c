@@ -89,16 +89,22 @@ static int grant(struct walk *walk, int dir, const char *name, bool directory, e
 	return result;
 }
 
-/* A temporary file of the agent that will be renamed over a protected one keeps its inode, and a grant follows the inode:
- * whatever carries a protected file's name in its own is not granted. */
-static bool carries_protected_name(const struct vault_policy *policy, const char *name)
+/* A temporary file of the agent that will be renamed over a protected one keeps its inode, and a grant follows the inode: what
+ * carries a protected file's name in its own, in the same directory, is not granted. `directory` is that directory's length. */
+static bool carries_protected_name(const struct walk *walk, size_t directory, const char *name)
 {
+	const struct vault_policy *policy = walk->policy;
+
 	for (size_t i = 0; i < policy->names; i++)
 		if (strstr(name, policy->name[i].text))
 			return true;
-	for (size_t i = 0; i < policy->rules; i++)
-		if (policy->rule[i].right == VAULT_DENY && strstr(name, strrchr(policy->rule[i].path.text, '/') + 1))
+	for (size_t i = 0; i < policy->rules; i++) {
+		const char *path = policy->rule[i].path.text, *slash = strrchr(path, '/');
+
+		if (policy->rule[i].right == VAULT_DENY && (size_t)(slash - path) == directory &&
+		    memcmp(path, walk->path, directory) == 0 && strstr(name, slash + 1))
 			return true;
+	}
 	return false;
 }
 
@@ -115,7 +121,7 @@ static enum step decide(const struct walk *walk, const char *name, bool director
 	if (walk->len == policy->vault.len)
 		return DESCEND;
 	*right = vault_judge(policy, walk->path).right;
-	if (*right == VAULT_DENY || (!directory && carries_protected_name(policy, name)))
+	if (*right == VAULT_DENY || (!directory && carries_protected_name(walk, walk->len - strlen(name) - 1, name)))
 		return SKIP;
 	if (walk->len == policy->vault.len + sizeof "/" VAULT_PROBE - 1 && strcmp(name, VAULT_PROBE) == 0)
 		return SKIP;

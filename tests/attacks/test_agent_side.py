@@ -6,7 +6,7 @@ import json
 
 import pytest
 from test_matrix import STARTS
-from vault_world import AUTH, SECRET, VAULT, World, policy
+from vault_world import AUTH, SECRET, STATE, VAULT, World, policy
 
 pytestmark = pytest.mark.vault
 
@@ -91,3 +91,34 @@ def test_an_agent_with_its_own_allocator_starts(worlds: dict[str, World]) -> Non
     finally:
         world.set_policy(policy(world.work / "agent"))
     assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_a_temporary_file_that_becomes_the_credential_is_not_granted(worlds: dict[str, World]) -> None:
+    """A grant follows the inode: what stood beside the credential under a name like its own may be renamed over it."""
+    world, temporary, other = worlds["vault"], STATE / "auth.json.tmp.4711", STATE / "author.json"
+
+    def write() -> None:
+        for path in (temporary, other):
+            path.write_text(SECRET)
+            path.chmod(0o644)
+
+    for each in worlds.values():
+        each.inside(write)
+    assert SECRET in worlds["control"].run("./agent", "execv", "/bin/cat", str(temporary)).stdout
+    done = world.run("./agent", "execv", "/bin/cat", str(temporary), launch=True)
+    assert (SECRET in done.stdout, "Permission denied" in done.stderr) == (False, True)
+    assert SECRET in world.run("./agent", "execv", "/bin/cat", str(other), launch=True).stdout
+
+
+def test_without_the_probe_deep_nesting_still_works_and_stays_confined(worlds: dict[str, World]) -> None:
+    """Each level then adds a layer; the seventeenth, which Landlock refuses, is not needed."""
+    world = worlds["vault"]
+    script = "test $1 = 30 && exec ./read_static; ./nest.sh $(($1 + 1)); exit $?"
+    (world.work / "nest.sh").write_text(f"#!/bin/sh\n{script}\n")
+    (world.work / "nest.sh").chmod(0o755)
+    world.inside((VAULT / ".probe").unlink)
+    try:
+        done = world.run("./agent", "execv", "./nest.sh", "1", launch=True)
+    finally:
+        world.inside((VAULT / ".probe").touch)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
