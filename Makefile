@@ -41,6 +41,7 @@ bench: venv ## the speed ratios, side by side in one run
 
 docs: venv ## regenerate docs/cli.md, containers/compose.yaml and containers/seccomp.json
 	$(BIN)/python -m agentbox.generate
+	$(BIN)/python tools/render_seccomp.py
 
 engine: ## bring up a Docker Engine, Compose v2 and base images on a bare Debian machine (root)
 	tools/engine-up.sh

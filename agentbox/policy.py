@@ -76,7 +76,9 @@ def _build(agent: str, merged: Merged) -> Policy:
         state=tuple(StateDir(r["host"], r["path"], r["link"]) for r in rows("state")),
         vault=Vault(value("vault.tree"), items("vault.deny"), items("vault.read"), items("vault.write")),
         guard=items("guard.deny"),
-        env=Environment(items("env.pass"), items("env.secret"), items("env.keep"), dict(value("env.set", {}))),
+        env=Environment(
+            items("env.pass"), items("env.secret"), items("env.hide"), items("env.keep"), dict(value("env.set", {}))
+        ),
         hosts=items("network.hosts"),
         ports=tuple(Port(r["name"], r["host"], r["container"]) for r in rows("port")),
         origin=merged.origin,

@@ -76,10 +76,12 @@ class Vault:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Names taken from the host (`passed`, `secret`), names the tools keep, and fixed values."""
+    """Names taken from the host (`passed`, `secret`), names kept from the tools (`secret`, `hide`, less `keep`), and fixed
+    values."""
 
     passed: tuple[str, ...]
     secret: tuple[str, ...]
+    hide: tuple[str, ...]
     keep: tuple[str, ...]
     fixed: Mapping[str, str]
 

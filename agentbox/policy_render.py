@@ -30,7 +30,7 @@ def _vault_lines(policy: Policy) -> Iterator[tuple[str, str]]:
         ("deny", policy.vault.deny),
         ("read", policy.vault.read),
         ("write", policy.vault.write),
-        ("hide", policy.env.secret),
+        ("hide", tuple(dict.fromkeys((*policy.env.secret, *policy.env.hide)))),
         ("keep", policy.env.keep),
     ):
         for value in values:

@@ -161,6 +161,7 @@ KEYS: dict[str, Key] = {
     "guard.deny": Key(strings, "extend", "extend"),
     "env.pass": Key(env_names, "extend"),
     "env.secret": Key(env_names, "extend"),
+    "env.hide": Key(env_names, "extend", "extend"),
     "env.keep": Key(env_names, "extend"),
     "env.set": Key(env_values, "update"),
     "network.hosts": Key(strings, "extend"),
