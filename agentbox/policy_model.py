@@ -76,8 +76,8 @@ class Vault:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Names taken from the host (`passed`, `secret`), names kept from the tools (`secret`, `hide`, less `keep`), and fixed
-    values."""
+    """Names taken from the host (`passed`, `secret`), names kept from the tools (`secret` and `hide`, less `keep`), and
+    fixed values."""
 
     passed: tuple[str, ...]
     secret: tuple[str, ...]
