@@ -5,6 +5,7 @@ policy_load reads the files, policy_schema describes their keys, policy_model ho
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,13 @@ from agentbox.policy_model import (
 from agentbox.policy_render import render_all, render_firewall, render_links, render_vault
 from agentbox.policy_schema import REQUIRED, to_bytes
 
+WORKSPACE = "/workspace"
+
 __all__ = [
     "Policy",
     "agent_names",
     "check_agent",
+    "for_setup",
     "load",
     "render_all",
     "render_firewall",
@@ -49,6 +53,16 @@ def load(agent: str, user: Path | None = None, workspace: Path | None = None) ->
     policy = _build(agent, merged)
     _check_whole(policy, merged)
     return policy
+
+
+def for_setup(policy: Policy) -> Policy:
+    """The same agent with no folder of the host, and tools that may change what its next session runs.
+
+    What is denied stays denied. /workspace is an empty tmpfs.
+    """
+    vault = replace(policy.vault, read=(), write=(*policy.vault.write, *policy.vault.read))
+    empty = Tmpfs(path=WORKSPACE, size=policy.limits.memory // 4, mode="0755", executable=False, why="")
+    return replace(policy, vault=vault, tmpfs=(*policy.tmpfs, empty))
 
 
 def _build(agent: str, merged: Merged) -> Policy:

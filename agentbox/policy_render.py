@@ -21,6 +21,7 @@ def render_vault(policy: Policy) -> str:
 
 
 def _vault_lines(policy: Policy) -> Iterator[tuple[str, str]]:
+    yield "agent", policy.agent
     yield "exe", policy.command.exe
     if policy.command.script:
         yield "script", policy.command.script

@@ -14,6 +14,7 @@ from agentbox.errors import AgentboxError
 COMMANDS = {
     "run": "Run an agent in a container.",
     "shell": "Open a shell beside an agent.",
+    "setup": "Run an agent to change its own settings, extensions or plugins.",
     "build": "Build the agents' images.",
     "update": "Build the agents in their newest versions.",
     "ps": "List the containers.",

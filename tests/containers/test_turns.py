@@ -20,7 +20,19 @@ def model(agent: Agent, box: Box, gateway: str) -> Iterator[FakeModel]:
         yield model
 
 
-def test_agent_finishes_its_turn_and_only_its_tools_get_eacces(agent: Agent, box: Box, model: FakeModel) -> None:
+@pytest.fixture(scope="module")
+def finished_turns(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """Lines about whole turns, printed at the end: what the run showed, for who reads its log."""
+    lines: list[str] = []
+    yield lines
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and lines:
+        reporter.write_line("\n" + "\n".join(lines))
+
+
+def test_agent_finishes_its_turn_and_only_its_tools_get_eacces(
+    agent: Agent, box: Box, model: FakeModel, finished_turns: list[str]
+) -> None:
     run = box.run(agent.name, *agent.turn, options=agent.options)
 
     assert run.returncode == 0, run.stderr
@@ -31,6 +43,7 @@ def test_agent_finishes_its_turn_and_only_its_tools_get_eacces(agent: Agent, box
     assert agent.key not in "".join(model.results)
     made = (box.workspace / "made").stat()
     assert (made.st_uid, made.st_gid) == (UID, GID)
+    finished_turns.append(f"{agent.name}: a whole turn; the server saw its key, its tools got EACCES")
 
 
 def test_without_the_vault_the_same_turn_leaks_the_credential(

@@ -1,0 +1,37 @@
+"""agentbox setup"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from agentbox import hostenv, session
+from agentbox import identity as identities
+from agentbox import policy as policies
+from agentbox.cli import common
+from agentbox.cli.run_ import prepare
+from agentbox.engine import Engine
+
+
+@click.command("setup", cls=common.TailCommand)
+@common.agent_argument
+def command(agent: str, tail: tuple[str, ...]) -> int:
+    """Run AGENT on no folder of yours, to change what its later sessions run: settings, extensions, hooks, plugins.
+
+    In `agentbox run` the agent's tools may read those but not change them. Here they may, and no folder is mounted:
+    /workspace is empty and gone at the end. Credentials stay out of the tools' reach.
+
+    For example: agentbox setup pi -- install npm:some-extension
+    """
+    policies.check_agent(agent)
+    who = identities.current()
+    git = hostenv.git_identity(hostenv.start_git(who.home))
+    policy = policies.for_setup(common.load(agent, who))
+    environment, private = hostenv.environment(policy, os.environ, git, [])
+    engine = Engine()
+    facts = prepare(policy, who, engine, {}, rebuild=False)
+    words = [*policy.command.argv, *tail]
+    sys.stdout.flush()
+    return session.run(session.Request(policy, who, [], words, environment, private, facts.cpus), engine)
