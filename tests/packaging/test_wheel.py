@@ -104,8 +104,10 @@ def test_installed_wheel_works_outside_the_checkout(installed: Path, tmp_path: P
     env = clean_environment(tmp_path)
     agents = run(installed / "agentbox", "agents", "--json", cwd=tmp_path, env=env)
     assert agents.returncode == 0, agents.stderr
-    assert [a["name"] for a in json.loads(agents.stdout)] == ["pi", "claude", "opencode", "hermes"]
-    model = run(installed / "agentbox", "compose", "pi", "--json", cwd=tmp_path, env=env)
+    assert [a["agent"] for a in json.loads(agents.stdout)] == ["claude", "hermes", "opencode", "pi"]
+    project = tmp_path / "project"
+    project.mkdir()
+    model = run(installed / "agentbox", "compose", "pi", "--json", cwd=project, env=env)
     assert model.returncode == 0, model.stderr
     assert json.loads(model.stdout)["services"]["pi"]["read_only"] is True
 
