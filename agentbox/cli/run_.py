@@ -20,7 +20,7 @@ from agentbox.errors import UsageError
 @common.folder_option
 @common.mount_option
 @click.option("-e", "--env", "extra", multiple=True, metavar="NAME[=VALUE]", help="A variable for the agent.")
-@click.option("--dashboard", is_flag=True, help="Publish the agent's dashboard on the loopback interface.")
+@click.option("--dashboard", is_flag=True, help="Run the agent's dashboard instead, on this machine's loopback.")
 @common.allow_home_option
 @common.version_option
 @click.option("--rebuild", is_flag=True, help="Build the image first even if it is up to date.")
@@ -56,7 +56,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
         policy=policy,
         identity=who,
         mounts=mounts,
-        command=[*policy.command.argv, *tail],
+        command=[*policy.command.argv, *ports, *tail],  # a port is named after the command that serves it
         environment=environment,
         private=private,
         cpus=facts.cpus,

@@ -19,7 +19,7 @@ URL = "http://127.0.0.1:9119/"
 @pytest.fixture
 def container(box: Box) -> Iterator[str]:
     """The id of a container that serves the dashboard."""
-    command = [sys.executable, "-m", "agentbox", "run", "hermes", "--dashboard", "--", "dashboard"]
+    command = [sys.executable, "-m", "agentbox", "run", "hermes", "--dashboard"]
     running = subprocess.Popen(command, env=box.environment(), cwd=box.workspace, stdin=subprocess.DEVNULL)
     try:
         assert answers_within(60)
