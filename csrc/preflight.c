@@ -170,17 +170,33 @@ static bool below(const char *path, const char *parent)
 	return vault_is_under(path, strlen(path), &text);
 }
 
-/* Two mounts show the same files at two places: their roots overlap, and not because one continues the other in place. */
-static bool shows_again(const struct mount *one, const struct mount *other)
+/* What comes after `parent` in `path`, with its slash. */
+static const char *after(const char *path, const char *parent)
+{
+	return path + (parent[1] ? strlen(parent) : 0);
+}
+
+/* A later mount of another filesystem lies over `place`, which `upper` would show, or over a directory on the way to it. */
+static bool is_covered(const char *place, const struct mount *upper, size_t count)
+{
+	for (const struct mount *over = upper + 1; over < mounts + count; over++)
+		if ((over->major != upper->major || over->minor != upper->minor) && below(place, over->point) &&
+		    below(over->point, upper->point) && strcmp(over->point, upper->point) != 0)
+			return true;
+	return false;
+}
+
+/* Two mounts show the same files at two places: their roots overlap, not because one continues the other in place, and the
+ * second view is not covered by something else. */
+static bool shows_again(const struct mount *one, const struct mount *other, size_t count)
 {
 	const struct mount *upper = below(other->root, one->root) ? one : other, *lower = upper == one ? other : one;
+	char place[2 * VAULT_PATH_MAX];
 
 	if (one->major != other->major || one->minor != other->minor || !below(lower->root, upper->root))
 		return false;
-	if (!below(lower->point, upper->point))
-		return true;
-	return strcmp(lower->root + (upper->root[1] ? strlen(upper->root) : 0),
-		      lower->point + (upper->point[1] ? strlen(upper->point) : 0)) != 0;
+	snprintf(place, sizeof place, "%s%s", upper->point[1] ? upper->point : "", after(lower->root, upper->root));
+	return strcmp(place, lower->point) != 0 && !is_covered(place, upper, count);
 }
 
 void vault_check_mounts(const struct vault_policy *policy)
@@ -191,7 +207,7 @@ void vault_check_mounts(const struct vault_policy *policy)
 		if (!vault_is_under(mounts[i].point, strlen(mounts[i].point), &policy->vault))
 			continue;
 		for (size_t j = 0; j < count; j++)
-			if (i != j && shows_again(&mounts[i], &mounts[j]))
+			if (i != j && shows_again(&mounts[i], &mounts[j], count))
 				vault_die(125, "agentbox-launch: ", mounts[j].point, ": shows files of ", mounts[i].point,
 					  " a second time, where the vault does not protect them: refused", NULL);
 	}

@@ -51,6 +51,11 @@ def bind(source: str | Path, target: str | Path) -> None:
     _check(_libc.mount(os.fsencode(source), os.fsencode(target), None, MS_BIND, None), f"bind {source}")
 
 
+def mount_tmpfs(target: str | Path) -> None:
+    """An empty tmpfs over `target`."""
+    _mount("tmpfs", target, "tmpfs")
+
+
 def unusable() -> str | None:
     """Why vault tests cannot run here, or None."""
     if os.geteuid() != 0:

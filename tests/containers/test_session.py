@@ -200,9 +200,6 @@ def test_further_mounts(box: Box):
     assert (box.home / "two" / "x").exists()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the launcher does not see yet that the second place is covered, and refuses to start"
-)
 def test_agent_state_in_an_allowed_home_is_covered(box: Box):
     box.put(".pi/agent/auth.json", "secret")
     box.put(".claude/.credentials.json", "secret")

@@ -129,3 +129,27 @@ def test_a_second_mount_of_the_vault_is_refused(world: World, source: Path, targ
 def test_a_mount_in_its_place_is_not_a_second_one(world: World) -> None:
     world.inside(lambda: vault_world.bind(STATE / "sessions", STATE / "sessions"))
     assert world.run("/bin/true", launch=True).returncode == 0
+
+
+def test_a_second_view_under_another_mount_is_none(world: World) -> None:
+    """As with --allow-home: the home is mounted, and an empty tmpfs lies over the agent's state in it."""
+
+    def cover() -> None:
+        vault_world.bind(STATE / "sessions", VAULT / "log")
+        vault_world.mount_tmpfs(STATE / "sessions")
+
+    world.inside(cover)
+    assert world.run("/bin/true", launch=True).returncode == 0
+
+
+@pytest.mark.parametrize("over", [STATE / "extensions", None], ids=["its own filesystem over it", "nothing over it"])
+def test_a_second_view_that_is_not_covered_is_refused(world: World, over: Path | None) -> None:
+    """The control."""
+
+    def spoil() -> None:
+        vault_world.bind(STATE / "sessions", VAULT / "log")
+        if over:
+            vault_world.bind(over, STATE / "sessions")
+
+    world.inside(spoil)
+    assert "a second time" in refusal(world)
