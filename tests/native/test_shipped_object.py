@@ -26,6 +26,7 @@ void *fopen(const char *, const char *); void *fopen64(const char *, const char 
 void *_IO_fopen(const char *, const char *);
 void *freopen(const char *, const char *, void *); void *freopen64(const char *, const char *, void *);
 int fclose(void *); int fileno(void *);
+long syscall(long, ...);
 ''')
 vault = ffi.dlopen(sys.argv[1])
 libc = ffi.dlopen("libc.so.6")
@@ -134,6 +135,21 @@ def test_null_empty_and_over_long_paths_get_the_kernels_answer(call: Any) -> Non
         """
     )
     assert out == [[False, 14], [False, 2], *[[False, 36]] * 4, [False, 13]]
+
+
+# open, openat, openat2, open_tree, unlinkat on x86-64; the last four on aarch64. -1 and 8 are addresses of nothing.
+CALLS = {"x86_64": (2, 257, 437, 428, 263), "aarch64": (56, 437, 428, 35)}
+
+
+def test_syscall_with_addresses_of_nothing_gets_the_kernels_answer(call: Any) -> None:
+    seen, control = call(f"""
+        cast = lambda value: ffi.cast("long", value)
+        ask = lambda lib: [answer(lib.syscall(cast(number), *[cast(word)] * 6))
+                           for number in {CALLS[os.uname().machine]} for word in (-1, 8)]
+        out = [ask(vault), ask(libc)]
+    """)
+    assert seen == control
+    assert not any(ok for ok, _ in control)
 
 
 def test_names_that_are_not_utf8(call: Any) -> None:
