@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from agentbox.errors import AgentboxError
 from agentbox.policy_model import Policy
@@ -53,13 +53,31 @@ def render_firewall(policy: Policy) -> str:
     return json.dumps({"version": 1, "agent": policy.agent, "deny": deny, "paths": paths}, indent=2) + "\n"
 
 
+def render_claude(policy: Policy) -> str:
+    """Claude Code's managed settings: its own tools refuse what the vault denies, whatever mode it runs in.
+
+    The leading // is its way to write an absolute path (https://code.claude.com/docs/en/permissions).
+    """
+    paths = [item for item in policy.vault.deny if item.startswith("/")]
+    deny = [f"{tool}(/{path}{below})" for tool in ("Read", "Edit") for path in paths for below in ("", "/**")]
+    return json.dumps({"permissions": {"deny": deny}}, indent=2) + "\n"
+
+
+RENDERERS: dict[str, Callable[[Policy], str]] = {
+    "vault.policy": render_vault,
+    "links": render_links,
+    "firewall.json": render_firewall,
+}
+# What one agent alone reads.
+OWN_RENDERERS: dict[str, dict[str, Callable[[Policy], str]]] = {
+    "claude": {"managed-settings.json": render_claude},
+}
+
+
 def render_all(policy: Policy) -> dict[str, str]:
     """Every file of /etc/agentbox by its name."""
-    return {
-        "vault.policy": render_vault(policy),
-        "links": render_links(policy),
-        "firewall.json": render_firewall(policy),
-    }
+    renderers = RENDERERS | OWN_RENDERERS.get(policy.agent, {})
+    return {name: render(policy) for name, render in renderers.items()}
 
 
 def check_with_core(text: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from reporting import show, table
 from vault_world import AUTH, SECRET, SETTINGS, STATE, World
 
 pytestmark = pytest.mark.vault
@@ -52,13 +53,8 @@ outcomes: dict[tuple[str, str], str] = {}
 def matrix(request: pytest.FixtureRequest) -> Iterator[None]:
     """Print what was denied, by attack and start, at the end."""
     yield
-    starts = sorted({start for _, start in outcomes})
-    lines = [f"{'attack':26}" + " ".join(f"{start:>12}" for start in starts)]
-    for attack in dict.fromkeys(attack for attack, _ in outcomes):
-        lines.append(f"{attack:26}" + " ".join(f"{outcomes.get((attack, start), ''):>12}" for start in starts))
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter and outcomes:
-        reporter.write_line("\n" + "\n".join(lines))
+    if outcomes:
+        show(request.config, table(outcomes))
 
 
 @pytest.fixture(autouse=True)

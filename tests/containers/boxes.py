@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agentbox import policy
+
 # A test run's images must not take the place of the user's own.
 REAL_USER = "agentbox-test"
 UID = os.getuid() or 1000
@@ -167,3 +169,25 @@ AGENTS = {
         ),
     )
 }
+
+
+def masked(agent: Agent, box: Box, image: str, *files: str) -> subprocess.CompletedProcess[str]:
+    """A turn in the agent's image by plain docker, without the launcher, with `files` of the image empty."""
+    state = [f"--volume={box.home / each.host}:{each.path}" for each in policy.load(agent.name).state]
+    for each in policy.load(agent.name).state:
+        box.put(f"{each.host}/.made-by-the-test", "")
+    settings = [f"--env={name}={value}" for name, value in policy.load(agent.name).env.fixed.items()]
+    command = [
+        "docker",
+        "run",
+        "--rm",
+        "--init",
+        "--security-opt=seccomp=unconfined",
+        *state,
+        *settings,
+        "--env=PI_OFFLINE=1",
+        f"--user={UID}:{GID}",
+    ]
+    command += [f"--volume={box.workspace}:/workspace", "--tmpfs=/run/opencode:exec,mode=0777"]
+    command += [*(f"--volume=/dev/null:{file}:ro" for file in files), "--entrypoint=/entrypoint.sh"]
+    return finished([*command, image, agent.name, *agent.turn])

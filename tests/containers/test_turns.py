@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from boxes import AGENTS, GID, PROMPT, UID, Agent, Box, finished
-from fake_model import FakeModel, Shell
-
-from agentbox import policy
+from boxes import AGENTS, GID, PROMPT, UID, Agent, Box, masked
+from fake_model import FakeModel, Read, Shell
+from reporting import show
 
 
 @pytest.fixture
@@ -25,9 +24,7 @@ def finished_turns(request: pytest.FixtureRequest) -> Iterator[list[str]]:
     """Lines about whole turns, printed at the end: what the run showed, for who reads its log."""
     lines: list[str] = []
     yield lines
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter and lines:
-        reporter.write_line("\n" + "\n".join(lines))
+    show(request.config, lines)
 
 
 def test_agent_finishes_its_turn_and_only_its_tools_get_eacces(
@@ -50,20 +47,37 @@ def test_without_the_vault_the_same_turn_leaks_the_credential(
     agent: Agent, box: Box, model: FakeModel, images: Callable[[str], str]
 ) -> None:
     """The control: same image, state, and turn, but nothing in ld.so.preload, and no launcher, which refuses that."""
-    state = [f"--volume={box.home / each.host}:{each.path}" for each in policy.load(agent.name).state]
-    for each in policy.load(agent.name).state:
-        box.put(f"{each.host}/.made-by-the-test", "")
-    settings = [f"--env={name}={value}" for name, value in policy.load(agent.name).env.fixed.items()]
-    command = ["docker", "run", "--rm", "--init", *state, *settings, "--env=PI_OFFLINE=1", f"--user={UID}:{GID}"]
-    command += [f"--volume={box.workspace}:/workspace", "--tmpfs=/run/opencode:exec,mode=0777"]
-    command += ["--volume=/dev/null:/etc/ld.so.preload:ro", "--entrypoint=/entrypoint.sh"]
-    command += [images(agent.name), agent.name, *agent.turn]
-    run = finished(command)
+    run = masked(agent, box, images(agent.name), "/etc/ld.so.preload")
 
     assert run.returncode == 0, run.stderr
     assert "status=0" in model.results[0]
     # Hermes covers up keys that it knows in what its tools return; the rest of the file is there.
     assert (agent.key if agent.name != "hermes" else "OPENROUTER_BASE_URL=") in model.results[0]
+
+
+@pytest.fixture
+def reads(box: Box, gateway: str) -> Iterator[FakeModel]:
+    """The model asks Claude Code's own Read tool, which runs inside the agent, for the credential."""
+    agent = AGENTS["claude"]
+    with FakeModel([Read(agent.secret)], host=gateway) as model:
+        agent.seed(box, model.url, agent.key)
+        yield model
+
+
+def test_claudes_own_read_tool_is_refused_the_credential(box: Box, reads: FakeModel) -> None:
+    agent = AGENTS["claude"]
+    run = box.run("claude", *agent.turn, options=agent.options)
+    assert run.returncode == 0, run.stderr
+    assert agent.key in reads.credentials
+    assert agent.key not in "".join(reads.results)
+
+
+def test_without_managed_settings_it_returns_it(box: Box, reads: FakeModel, images: Callable[[str], str]) -> None:
+    """The control."""
+    agent = AGENTS["claude"]
+    run = masked(agent, box, images("claude"), "/etc/agentbox/managed-settings.json", "/etc/ld.so.preload")
+    assert run.returncode == 0, run.stderr
+    assert agent.key in "".join(reads.results)
 
 
 def test_state_survives_to_a_second_run(agent: Agent, box: Box, model: FakeModel) -> None:

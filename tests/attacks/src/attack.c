@@ -21,9 +21,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef STATE	/* tests/containers say where these are in an image */
 #define STATE "/mnt/agent"
-#define AUTH STATE "/auth.json"
+#define NAME "auth.json"
 #define SETTINGS STATE "/settings.json"
+#endif
+#define AUTH STATE "/" NAME
 
 static int agent;	/* its pid */
 
@@ -63,13 +66,13 @@ static int read_openat2(void)
 	return show(syscall(437, AT_FDCWD, AUTH, how, sizeof how));
 }
 
-static int read_dirfd(void) { return show(openat(open(STATE, O_RDONLY | O_DIRECTORY), "auth.json", O_RDONLY)); }
+static int read_dirfd(void) { return show(openat(open(STATE, O_RDONLY | O_DIRECTORY), NAME, O_RDONLY)); }
 
 static int read_fchdir(void)
 {
 	if (fchdir(open(STATE, O_PATH)) < 0)
 		return 1;
-	return show(open("auth.json", O_RDONLY));
+	return show(open(NAME, O_RDONLY));
 }
 
 static int read_opath(void)
@@ -84,7 +87,7 @@ static int read_opath(void)
 }
 
 static int read_procroot(void) { return show(open("/proc/self/root" AUTH, O_RDONLY)); }
-static int read_cwd(void) { return chdir(STATE) || show(open("/proc/self/cwd/auth.json", O_RDONLY)); }
+static int read_cwd(void) { return chdir(STATE) || show(open("/proc/self/cwd/" NAME, O_RDONLY)); }
 
 static int read_symlink(void)
 {
@@ -95,7 +98,7 @@ static int read_symlink(void)
 static int read_symlink_to_directory(void)
 {
 	unlink("directory");
-	return symlink(STATE, "directory") || show(open("directory/auth.json", O_RDONLY));
+	return symlink(STATE, "directory") || show(open("directory/" NAME, O_RDONLY));
 }
 
 static int hardlink_out(void)
@@ -260,7 +263,7 @@ static int bind_mount(void)
 	if (fd < 0 || write(fd, map, strlen(map)) < 0)
 		return 1;
 	mkdir("elsewhere", 0700);
-	return mount(STATE, "elsewhere", NULL, MS_BIND | MS_REC, NULL) || show(open("elsewhere/auth.json", O_RDONLY));
+	return mount(STATE, "elsewhere", NULL, MS_BIND | MS_REC, NULL) || show(open("elsewhere/" NAME, O_RDONLY));
 }
 
 static int enter_agents_namespace(void)

@@ -1,0 +1,123 @@
+"""The decisive attacks, in each of the four images: the agent itself starts them, through its own shell tool.
+
+tests/attacks has all of them, by every way of starting a program; here they meet the real agents.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from boxes import Agent, Box, masked, own
+from fake_model import FakeModel, Shell
+from reporting import show, table
+
+from agentbox import policy
+
+SRC = Path(__file__).resolve().parents[1] / "attacks/src"
+ATTACKS = (
+    "read_open read_raw read_openat2 read_dirfd read_fchdir read_opath read_procroot read_cwd read_symlink "
+    "read_symlink_to_directory read_uring read_dlmopen memfd_static_reader preload_unset bind_now direct_loader run_static "
+    "proc_environ proc_maps proc_root proc_cwd proc_task proc_mem trace vm_readv append_to_it write_settings"
+).split()
+# Shell lines; each succeeds if it prints the credential.
+LINES = {
+    "cat": 'cat "$AUTH"',
+    "cat in env -i": 'env -i /bin/cat "$AUTH"',
+    "cat in the background": "(setsid sh -c 'sleep 1; cat \"$AUTH\"' & wait)",
+    "python": "python3 -c 'import os; print(open(os.environ[\"AUTH\"]).read())'",
+    "node": 'node -e \'console.log(require("fs").readFileSync(process.env.AUTH, "utf8"))\'',
+    "copy of the folder": 'rm -rf copy; cp -r "${AUTH%/*}" copy && cat "copy/${AUTH##*/}"',
+}
+NO_CONTROL = {"read_uring": "some kernels and engines have io_uring off"}
+SETTINGS = {
+    "pi": "/agent/pi/agent/models.json",
+    "claude": "/agent/claude/settings.json",
+    "opencode": "/agent/opencode/config/opencode.json",
+    "hermes": "/agent/hermes/config.yaml",
+}
+
+outcomes: dict[tuple[str, str], str] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def matrix(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Print attack x image at the end."""
+    yield
+    if outcomes:
+        show(request.config, table(outcomes))
+
+
+def lay_out(agent: Agent, box: Box) -> str:
+    """Compile the attacks for this agent's files into the workspace; the shell command that runs them all."""
+    folder = box.workspace / "attacks"
+    folder.mkdir()
+    state, _, name = agent.secret.rpartition("/")
+    places = {"STATE": state, "NAME": name, "SETTINGS": SETTINGS[agent.name], "AUTH": agent.secret}
+    define = [f'-D{key}="{value}"' for key, value in places.items() if key != "AUTH"]
+    read = [f'-DAUTH="{agent.secret}"', SRC / "read.c"]
+    for target, words in {
+        "attack": [*define, SRC / "attack.c"],
+        "read_dynamic": read,
+        "read_static": [*read, "-static"],
+    }.items():
+        subprocess.run(["cc", "-O1", "-D_GNU_SOURCE", *words, "-o", folder / target], check=True)
+    script = [f"export AUTH={agent.secret} AGENT_PID=$(pgrep -o -P 1)", "cd /workspace/attacks"]
+    # In the control the last attacks spoil both files, and the turn is not over yet.
+    kept = {"auth": agent.secret, "settings": SETTINGS[agent.name]}
+    script += [f"cp {file} {copy} 2>>err" for copy, file in kept.items()]
+    script += [f"./attack {attack} >>out 2>>err; echo '{attack}='$?" for attack in ATTACKS]
+    for title, line in LINES.items():
+        script.append(f'{{ {line}; }} >line 2>>err; grep -q . line; echo "{title}="$?; cat line >>out')
+    script += [f"cat {copy} 2>>err >{file}" for copy, file in kept.items()]
+    (folder / "all.sh").write_text("\n".join(script) + "\n")
+    for path in (folder, *folder.iterdir()):
+        own(path)
+    return "bash /workspace/attacks/all.sh >/workspace/attacks/statuses"
+
+
+def statuses(box: Box) -> tuple[dict[str, int], str]:
+    """What the script said of each attack (0 is success), and all that the attacks printed."""
+    said, printed = ((box.workspace / "attacks" / name).read_text(errors="replace") for name in ("statuses", "out"))
+    return {name: int(status) for name, status in re.findall(r"^([\w -]+)=(\d+)$", said, re.MULTILINE)}, printed
+
+
+def test_no_attack_from_the_agents_shell_tool_succeeds(
+    agent: Agent, box: Box, gateway: str, images: Callable[[str], str]
+) -> None:
+    with FakeModel([Shell(lay_out(agent, box))], host=gateway) as model:
+        agent.seed(box, model.url, agent.key)
+        done = box.run(agent.name, *agent.turn, options=agent.options)
+        assert done.returncode == 0, done.stderr
+        assert agent.key in model.credentials
+        found, printed = statuses(box)
+        # The control: the same turn without the vault, on the same state.
+        (box.workspace / "attacks/out").unlink()
+        control = masked(agent, box, images(agent.name), "/etc/ld.so.preload")
+        assert control.returncode == 0, control.stderr
+        worked, _ = statuses(box)
+
+    wanted = {*ATTACKS, *LINES}
+    assert set(found) == wanted
+    assert [name for name, status in found.items() if status == 0] == []
+    assert agent.key not in printed
+    assert [name for name in wanted - {*NO_CONTROL} if worked[name] != 0] == []
+    outcomes.update({(name, agent.name): "denied" for name in found})
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["kept from the tools", "control: kept by the user's wish"])
+def test_provider_key_of_the_hosts_environment(
+    agent: Agent, box: Box, gateway: str, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    name = policy.load(agent.name).env.secret[0]
+    monkeypatch.setenv(name, "sk-from-the-hosts-environment")
+    if kept:
+        box.put(".config/agentbox/config.toml", f'[env]\nkeep = ["{name}"]\n')
+    with FakeModel([Shell("env > /workspace/environment")], host=gateway) as model:
+        agent.seed(box, model.url, agent.key)
+        done = box.run(agent.name, *agent.turn, options=agent.options)
+    assert done.returncode == 0, done.stderr
+    assert ("sk-from-the-hosts-environment" in (box.workspace / "environment").read_text()) == kept
