@@ -171,8 +171,8 @@ AGENTS = {
 }
 
 
-def masked(agent: Agent, box: Box, image: str, *files: str) -> subprocess.CompletedProcess[str]:
-    """A turn in the agent's image by plain docker, without the launcher, with `files` of the image empty."""
+def masked(agent: Agent, box: Box, image: str, *files: str, content: str = "\n") -> subprocess.CompletedProcess[str]:
+    """A turn in the agent's image by plain docker, without the launcher, with `files` of the image replaced by `content`."""
     state = [f"--volume={box.home / each.host}:{each.path}" for each in policy.load(agent.name).state]
     for each in policy.load(agent.name).state:
         box.put(f"{each.host}/.made-by-the-test", "")
@@ -189,5 +189,5 @@ def masked(agent: Agent, box: Box, image: str, *files: str) -> subprocess.Comple
         f"--user={UID}:{GID}",
     ]
     command += [f"--volume={box.workspace}:/workspace", "--tmpfs=/run/opencode:exec,mode=0777"]
-    command += [*(f"--volume=/dev/null:{file}:ro" for file in files), "--entrypoint=/entrypoint.sh"]
+    command += [*(f"--volume={box.put('.empty', content)}:{file}:ro" for file in files), "--entrypoint=/entrypoint.sh"]
     return finished([*command, image, agent.name, *agent.turn])

@@ -67,7 +67,7 @@ def servers(gateway: str) -> Iterator[tuple[FakeModel, FakeModel]]:
 
 
 def start(plant: Plant, agent: Agent, box: Box, servers: tuple[FakeModel, FakeModel], *options: str) -> bool:
-    """One turn in the folder with the planted file; True if the key left, or code ran."""
+    """One turn in the folder with the planted file; True if the key left, or code ran (the turn may fail of it)."""
     good, evil = servers
     agent.seed(box, good.url, agent.key)
     for path, text in ((plant.path, plant.content), ("evil.js", STEAL_JS)):
@@ -77,9 +77,9 @@ def start(plant: Plant, agent: Agent, box: Box, servers: tuple[FakeModel, FakeMo
         for each in (file, file.parent):
             own(each)
     run = box.run(agent.name, *agent.turn, options=(*agent.options, *options))
-    assert run.returncode == 0, run.stderr
-    assert "DONE" in run.stdout
-    return agent.key in evil.credentials or (box.workspace / "stolen").exists()
+    stolen = agent.key in evil.credentials or (box.workspace / "stolen").exists()
+    assert stolen or (run.returncode == 0 and "DONE" in run.stdout), run.stderr
+    return stolen
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: f"{plant.agent}: {plant.path}")

@@ -75,7 +75,9 @@ def test_claudes_own_read_tool_is_refused_the_credential(box: Box, reads: FakeMo
 def test_without_managed_settings_it_returns_it(box: Box, reads: FakeModel, images: Callable[[str], str]) -> None:
     """The control."""
     agent = AGENTS["claude"]
-    run = masked(agent, box, images("claude"), "/etc/agentbox/managed-settings.json", "/etc/ld.so.preload")
+    run = masked(
+        agent, box, images("claude"), "/etc/agentbox/managed-settings.json", "/etc/ld.so.preload", content="{}\n"
+    )
     assert run.returncode == 0, run.stderr
     assert agent.key in "".join(reads.results)
 
