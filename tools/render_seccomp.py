@@ -30,10 +30,27 @@ def load() -> dict[str, Any]:
     return table
 
 
+def _but(values: list[int]) -> list[dict[str, Any]]:
+    """Conditions of which one holds for each argument whose lower 32 bits are none of `values`.
+
+    An argument is another one from the first bit on in which it leaves all of them. "Not equal" would compare 64 bits,
+    of which the kernel throws away the upper half; and there is no "and" of two conditions on one argument.
+    """
+    conditions = []
+    for bit in reversed(range(32)):
+        mask = 0xFFFFFFFF >> bit << bit
+        prefixes = {value & mask for value in values}
+        others = sorted({prefix ^ 1 << bit for prefix in prefixes} - prefixes)
+        conditions += [{"op": "SCMP_CMP_MASKED_EQ", "value": mask, "valueTwo": other} for other in others]
+    return conditions
+
+
 def _filter(rule: dict[str, Any]) -> list[dict[str, Any]]:
     """The engine takes alternatives as one rule each: conditions within a rule must all hold."""
     if "without" in rule:
         conditions = [{"op": "SCMP_CMP_MASKED_EQ", "value": rule["without"], "valueTwo": 0}]
+    elif "except" in rule:
+        conditions = _but(rule["except"])
     else:
         conditions = [{"op": "SCMP_CMP_EQ", "value": value} for value in rule["equal"]]
     return [

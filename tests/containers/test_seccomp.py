@@ -14,6 +14,7 @@ from boxes import finished
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 TABLE = tomllib.loads((ROOT / "containers/seccomp.toml").read_text())
+PROFILE = json.loads((ROOT / "containers/seccomp.json").read_text())
 REFUSED = [name for group in TABLE["refuse"] for name in group["names"]]
 EPERM, ENOSYS, SIGSYS = 1, 38, 31
 
@@ -66,6 +67,34 @@ def test_without_the_profile_the_call_gets_through(name: str, ours: dict[str, in
 def test_arguments_are_filtered(name: str, ours: dict[str, int], unconfined: dict[str, int]) -> None:
     assert ours[name] == EPERM
     assert unconfined[name] != EPERM
+
+
+TYPING = ("ioctl TIOCSTI", "ioctl TIOCSTI with upper bits", "ioctl TIOCLINUX")
+
+
+@pytest.mark.parametrize("name", TYPING)
+def test_nothing_types_into_a_terminal(name: str, ours: dict[str, int], unconfined: dict[str, int]) -> None:
+    assert ours[name] == EPERM
+    assert unconfined[name] != EPERM  # 0; EIO where the machine has dev.tty.legacy_tiocsti=0; ENOTTY on a pty
+
+
+def test_other_requests_to_a_terminal_get_the_kernels_answer(ours: dict[str, int], unconfined: dict[str, int]) -> None:
+    asked = [name for name in ours if name.startswith("ioctl ") and name not in TYPING]
+    assert len(asked) > 5
+    assert {name: ours[name] for name in asked} == {name: unconfined[name] for name in asked}
+    assert ours["ioctl TCGETS"] == ours["ioctl TIOCGWINSZ"] == 0
+
+
+def test_every_request_but_those_two_is_let_through() -> None:
+    rules = [rule["args"] for rule in PROFILE["syscalls"] if rule["names"] == ["ioctl"]]
+    assert all(len(args) == 1 and args[0]["op"] == "SCMP_CMP_MASKED_EQ" for args in rules)
+
+    def allowed(request: int) -> bool:
+        return any(request & args[0]["value"] == args[0]["valueTwo"] for args in rules)
+
+    near = {typing ^ change for typing in (0x5412, 0x541C) for change in (*range(32), *(1 << bit for bit in range(32)))}
+    assert {request for request in (*near, *range(0x10000)) if not allowed(request)} == {0x5412, 0x541C}
+    assert not allowed(0xDEADBEEF00005412)
 
 
 def test_namespaces_cannot_be_cloned(ours: dict[str, int]) -> None:
