@@ -16,7 +16,7 @@ mode_t vault_mode(int flags, va_list *arguments)
 /* Trees of the image that no tool can write: no symlink of a tool's making leads from there into the vault. */
 static bool is_plain(const char *path)
 {
-	static const char *const trees[] = {"/usr/", "/etc/", "/lib/", "/lib64/", "/bin/", "/sbin/", "/opt/"};
+	static const char trees[][8] = {"/usr/", "/etc/", "/lib/", "/lib64/", "/bin/", "/sbin/", "/opt/"};
 
 	for (size_t i = 0; i < sizeof trees / sizeof *trees; i++)
 		if (strncmp(path, trees[i], strlen(trees[i])) == 0)
@@ -29,16 +29,15 @@ static bool denies(struct vault_verdict verdict, enum vault_right needed)
 	return __builtin_expect(verdict.right < needed, 0);
 }
 
-/* By the text first. Where the kernel stands behind us that is all; else by where the path really leads. */
-static bool allowed(const char *operation, int dir, const char *path, bool follow, enum vault_right needed)
+/* By where the path really leads. Apart from `allowed`, so that its buffer costs only those who need it a page of stack. */
+static __attribute__((noinline)) bool leads_to_allowed(const char *operation, int dir, const char *path, bool follow,
+						       enum vault_right needed)
 {
 	const struct vault_policy *policy = &vault_process.policy;
-	struct vault_verdict verdict = vault_judge(policy, path);
+	struct vault_verdict verdict;
 	char real[VAULT_PATH_MAX];
 
-	if (denies(verdict, needed))
-		return vault_deny(operation, path, verdict.rule);
-	if (vault_process.kernel || is_plain(path) || !vault_resolve(dir, path, follow, real))
+	if (!vault_resolve(dir, path, follow, real))
 		return true;
 	verdict = vault_judge(policy, real);
 	if (denies(verdict, needed))
@@ -46,6 +45,16 @@ static bool allowed(const char *operation, int dir, const char *path, bool follo
 	if (!follow && vault_stricter_below(policy, real, strlen(real), VAULT_WRITE))
 		return vault_deny(operation, real, "a protected path is below");
 	return true;
+}
+
+/* By the text first. Where the kernel stands behind us that is all. */
+static bool allowed(const char *operation, int dir, const char *path, bool follow, enum vault_right needed)
+{
+	struct vault_verdict verdict = vault_judge(&vault_process.policy, path);
+
+	if (denies(verdict, needed))
+		return vault_deny(operation, path, verdict.rule);
+	return vault_process.kernel || is_plain(path) || leads_to_allowed(operation, dir, path, follow, needed);
 }
 
 static bool may(const char *operation, int dir, const char *path, bool follow, enum vault_right needed)

@@ -6,8 +6,8 @@
 
 bool vault_path_of(int fd, char *out)
 {
-	char link[40] = "/proc/self/fd/", number[24];
-	long len = sys_readlinkat(AT_FDCWD, strcat(link, vault_decimal(fd, number)), out, VAULT_PATH_MAX - 1);
+	char link[40] = "/proc/self/fd/";
+	long len = sys_readlinkat(AT_FDCWD, link, out, VAULT_PATH_MAX - 1);
 
 	if (len < 0)
 		return false;

@@ -85,9 +85,18 @@ static struct vault_verdict judge_rules(const struct vault_policy *policy, const
 	return verdict;
 }
 
-struct vault_verdict vault_judge(const struct vault_policy *policy, const char *path)
+/* Apart from vault_judge, which every open runs through: its buffer would cost each of them a page of the stack. */
+static __attribute__((noinline)) struct vault_verdict judge_normalised(const struct vault_policy *policy, const char *path)
 {
 	char plain[VAULT_PATH_MAX];
+
+	if (!vault_normalise(path, plain))
+		return (struct vault_verdict){VAULT_WRITE, NULL};	/* too long: the kernel refuses it */
+	return judge_rules(policy, plain, strlen(plain));
+}
+
+struct vault_verdict vault_judge(const struct vault_policy *policy, const char *path)
+{
 	bool normal;
 	size_t len;
 	const char *name = scan(policy, path, &len, &normal);
@@ -96,11 +105,7 @@ struct vault_verdict vault_judge(const struct vault_policy *policy, const char *
 		return (struct vault_verdict){VAULT_DENY, name};
 	if (path[0] != '/')
 		return (struct vault_verdict){VAULT_WRITE, NULL};
-	if (normal)
-		return judge_rules(policy, path, len);
-	if (!vault_normalise(path, plain))
-		return (struct vault_verdict){VAULT_WRITE, NULL};	/* too long: the kernel refuses it */
-	return judge_rules(policy, plain, strlen(plain));
+	return normal ? judge_rules(policy, path, len) : judge_normalised(policy, path);
 }
 
 bool vault_stricter_below(const struct vault_policy *policy, const char *path, size_t len, enum vault_right right)

@@ -10,6 +10,9 @@ prepare_agent() {
     case ${1:-} in
         install | remove | uninstall | update | list | config | auth) ;;       # pi's own commands take no options before them
         *)
+            # Extensions of a folder run in pi's own process, and a tool may have written them. What pi remembers to trust
+            # is no answer: to it, every folder is /workspace. `--approve` among the user's own arguments wins.
+            set -- --no-approve "$@"
             # In front of everything else: pi gives a tool of the same name to the extension that was loaded first.
             for extension in "$LIBRARY"/pi-extensions/*; do
                 [ ! -e "$extension" ] || set -- --extension "$extension" "$@"

@@ -21,7 +21,7 @@ SRC = Path(__file__).resolve().parents[1] / "attacks/src"
 ATTACKS = (
     "read_open read_raw read_openat2 read_dirfd read_fchdir read_opath read_procroot read_cwd read_symlink "
     "read_symlink_to_directory read_uring read_dlmopen memfd_static_reader preload_unset bind_now direct_loader run_static "
-    "proc_environ proc_maps proc_root proc_cwd proc_task proc_mem trace vm_readv append_to_it write_settings"
+    "proc_environ proc_maps proc_root proc_cwd proc_task proc_mem proc_fd trace vm_readv append_to_it write_settings"
 ).split()
 # Shell lines; each succeeds if it prints the credential.
 LINES = {
