@@ -7,8 +7,10 @@
 bool vault_path_of(int fd, char *out)
 {
 	char link[40] = "/proc/self/fd/";
-	long len = sys_readlinkat(AT_FDCWD, link, out, VAULT_PATH_MAX - 1);
+	long len;
 
+	vault_decimal(fd, link + strlen(link));
+	len = sys_readlinkat(AT_FDCWD, link, out, VAULT_PATH_MAX - 1);
 	if (len < 0)
 		return false;
 	out[len] = '\0';
