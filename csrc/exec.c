@@ -75,6 +75,12 @@ static int executable(int dir, const char *path)
 	return sys_access(dir, path, X_OK);
 }
 
+/* What syscall(2) hands over may be no pointer at all. */
+static bool is_environment(char *const *environment)
+{
+	return !environment || sys_is_readable((long)environment);
+}
+
 int vault_execve(const char *path, char *const *argv, char *const *environment)
 {
 	long result;
@@ -82,6 +88,8 @@ int vault_execve(const char *path, char *const *argv, char *const *environment)
 	if (!vault_starts_tools())
 		return failed(raw_execve(path, argv, environment));
 	result = executable(AT_FDCWD, path);
+	if (result == 0 && !is_environment(environment))
+		result = -EFAULT;
 	if (result < 0)
 		return failed(result);
 	if (!vault_confine_here())
@@ -95,6 +103,8 @@ int vault_execveat(int dir, const char *path, char *const *argv, char *const *en
 {
 	if (!vault_starts_tools())
 		return failed(raw_execveat(dir, path, argv, environment, flags));
+	if (!is_environment(environment))
+		return failed(-EFAULT);
 	if (!vault_confine_here())
 		return -1;
 	char *kept[vault_environment_size(environment) + 1];

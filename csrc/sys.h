@@ -3,6 +3,7 @@
 #ifndef AGENTBOX_SYS_H
 #define AGENTBOX_SYS_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -77,6 +78,12 @@ static inline int sys_stat(int dir, const char *path, struct stat *out, int flag
 static inline int sys_access(int dir, const char *path, int mode)
 {
 	return (int)sys_call(SYS_faccessat, dir, (long)path, mode, 0, 0, 0);
+}
+
+/* Whether there is memory that the kernel can read. Asked where a caller's pointer is followed before the kernel has seen it. */
+static inline int sys_is_readable(long address)
+{
+	return sys_access(AT_FDCWD, (const char *)address, 0) != -EFAULT;
 }
 
 static inline long sys_getdents(int fd, void *buffer, size_t size)

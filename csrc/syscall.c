@@ -7,22 +7,17 @@
 
 enum { OPEN_TREE = 428, OPENAT2 = 437 };	/* older headers lack them */
 
-/* syscall() takes any address and the kernel answers EFAULT for a bad one. Asked first, so that judging does not fault. */
-static bool is_readable(long address)
-{
-	return sys_access(AT_FDCWD, (const char *)address, F_OK) != -EFAULT;
-}
-
-/* NULL, which the guard lets pass, where only the kernel's own answer is due. */
+/* syscall() takes any address and the kernel answers EFAULT for a bad one: NULL then, which the guard lets pass. */
 static const char *path_at(long address)
 {
-	return is_readable(address) ? (const char *)address : NULL;
+	return sys_is_readable(address) ? (const char *)address : NULL;
 }
 
 /* openat2's flags are in a structure that the kernel has yet to check. */
 static bool may_openat2(const long a[6])
 {
-	int flags = a[3] >= 8 && is_readable(a[2]) ? (int)*(const unsigned long *)a[2] : 0;
+	bool there = a[3] >= 8 && sys_is_readable(a[2]) && sys_is_readable(a[2] + 7);
+	int flags = there ? (int)*(const unsigned long *)a[2] : 0;
 
 	return vault_may_open("openat2", (int)a[0], path_at(a[1]), &flags);
 }

@@ -72,7 +72,13 @@ def policy(exe: str | Path, *, script: str | Path | None = None, extra: Sequence
     lines = ["agentbox-vault 1", "# made for a test", f"exe {exe}"]
     lines += [f"script {script}"] if script else []
     lines += ["link /usr/bin/dash", "link /usr/bin/env", f"vault {VAULT}", "deny auth.json", f"deny {AUTH}"]
-    lines += [f"deny {STATE}/.env", f"read {SETTINGS}", f"read {STATE}/extensions", f"write {STATE}/extensions/cache"]
+    lines += [
+        f"deny {STATE}/.env",
+        f"deny {STATE}/private",
+        f"read {SETTINGS}",
+        f"read {STATE}/extensions",
+        f"write {STATE}/extensions/cache",
+    ]
     lines += ["hide ANTHROPIC_API_KEY", "hide SECRET_*", "keep SECRET_KEPT", f"audit {VAULT}/log/denials.jsonl"]
     return "\n".join([*lines, *extra, "end", ""])
 
@@ -180,9 +186,10 @@ class World:
         self._fill()
 
     def _fill(self) -> None:
-        for directory in (STATE / "extensions/cache", STATE / "sessions", VAULT / "log"):
+        for directory in (STATE / "extensions/cache", STATE / "sessions", STATE / "private", VAULT / "log"):
             directory.mkdir(parents=True, exist_ok=True)
         AUTH.write_text(SECRET)
+        (STATE / "private/key").write_text(SECRET)
         SETTINGS.write_text('{"theme": "dark"}')
         (STATE / "extensions/one.js").write_text("// an extension\n")
         (STATE / "sessions/one.jsonl").write_text("a session\n")

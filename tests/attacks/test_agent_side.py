@@ -37,6 +37,12 @@ def test_system_keeps_the_rest_of_its_contract(worlds: dict[str, World]) -> None
             assert done.returncode == status, name
 
 
+@pytest.mark.parametrize("name", ["control", "vault"])
+def test_an_exec_with_an_environment_that_is_nowhere_is_efault(worlds: dict[str, World], name: str) -> None:
+    done = worlds[name].run("./agent", "bad_exec", "/bin/true", launch=name == "vault")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_files_of_the_agent_are_not_inherited(worlds: dict[str, World]) -> None:
     """The agent opens its credential without O_CLOEXEC and still holds it when it starts the tool."""
     script = "cat <&3 2>&1"

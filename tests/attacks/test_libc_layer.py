@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
-from vault_world import SECRET, World
+from vault_world import SECRET, STATE, World
 
 pytestmark = pytest.mark.vault
 
@@ -23,6 +23,7 @@ OPEN_WITHOUT_LANDLOCK = {
     "send_signal": "signals are not interposed",
     "send_signal_to_thread": "signals are not interposed",
     "abstract_socket": "sockets are not interposed",
+    "spoof_agent": "a tool that sets the marker and starts the agent's own executable is taken for the agent",
 }
 
 
@@ -90,3 +91,16 @@ def test_ordinary_program_does_not_read_it(worlds: dict[str, World], program: st
     )
     assert SECRET not in done.stdout + done.stderr
     assert "ermission denied" in done.stderr + done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("landlock", [True, False], ids=["landlock", "libc"])
+def test_a_denied_directory_shows_its_names_and_nothing_of_its_files(worlds: dict[str, World], landlock: bool) -> None:
+    """opendir and scandir are not refused: a name is no secret, as docs/threat-model.md says."""
+    code = f"import os; d = '{STATE}/private/'; print([e.name for e in os.scandir(d)]); print(open(d + 'key').read())"
+    argv = "./agent", "execv", "/usr/bin/python3", "-c", code
+    control = worlds["control"].run(*argv)
+    assert ("['key']" in control.stdout, SECRET in control.stdout) == (True, True), control.stderr
+    environment = {} if landlock else {"PARANOID_MODE": "false"}
+    done = worlds["vault"].run(*argv, launch=True, landlock=landlock, env=environment)
+    assert ("['key']" in done.stdout, SECRET in done.stdout) == (True, False)
+    assert "Permission denied" in done.stderr

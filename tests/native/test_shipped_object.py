@@ -152,6 +152,19 @@ def test_syscall_with_addresses_of_nothing_gets_the_kernels_answer(call: Any) ->
     assert not any(ok for ok, _ in control)
 
 
+def test_exec_with_addresses_of_nothing_gets_the_kernels_answer(call: Any) -> None:
+    """The agent's own exec is the one that follows the environment: see tests/attacks/src/agent.c, `bad_exec`."""
+    seen, control = call("""
+        cast = lambda value: ffi.cast("long", value)
+        number = {"x86_64": 59, "aarch64": 221}[os.uname().machine]
+        paths = [cast(-1), ffi.new("char[]", b"/bin/true"), ffi.new("char[]", b"/nowhere")]
+        ask = lambda lib: [answer(lib.syscall(cast(number), path, cast(word), cast(word))) for path in paths for word in (-1, 8)]
+        out = [ask(vault), ask(libc)]
+    """)
+    assert seen == control
+    assert not any(ok for ok, _ in control)
+
+
 def test_names_that_are_not_utf8(call: Any) -> None:
     out = call(
         r"""

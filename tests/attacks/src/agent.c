@@ -1,5 +1,6 @@
 /* A stand-in for an agent: agent HOW PROGRAM [ARGUMENT...]. It reads its credential, keeps it open, in its memory and in its
- * environment, listens on an abstract socket, and starts PROGRAM in the way that HOW names. Its status is PROGRAM's. */
+ * environment, listens on an abstract socket, and starts PROGRAM in the way that HOW names. Its status is PROGRAM's. With HOW
+ * `show` it prints the credential: a model can be talked into that, so whoever can start an agent has what it has. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -123,6 +124,10 @@ static int start(const char *how, char **argv)
 	wordexp_t words;
 	FILE *stream;
 
+	if (!strcmp(how, "bad_exec"))
+		return syscall(SYS_execve, argv[0], argv, -1L) == -1 && errno == EFAULT ? 0 : 1 << 8;
+	if (!strcmp(how, "show"))
+		return puts(secret) < 0;
 	if (!strcmp(how, "in_place"))
 		exec_as("execve", argv);
 	if (!strcmp(how, "system"))

@@ -273,6 +273,17 @@ static int enter_agents_namespace(void)
 	return fd < 0;
 }
 
+static int setns_to_agent(void)
+{
+	int pidfd = syscall(434, agent, 0);
+
+	if (setns(pidfd, CLONE_NEWNS) < 0 && (unshare(CLONE_NEWUSER) < 0 || setns(pidfd, CLONE_NEWNS) < 0))
+		return 1;
+	return show(open(AUTH, O_RDONLY));
+}
+
+static int read_in_denied_directory(void) { return show(open(STATE "/private/key", O_RDONLY)); }
+
 static int spoof(const char *path, char *const argv[])
 {
 	char marker[64];
@@ -288,6 +299,13 @@ static int spoof_marker(void)
 	char *argv[] = {"agent", "execv", "./read_dynamic", NULL};
 
 	return spoof("./agent", argv);	/* the agent's own executable, marker bound to this very pid */
+}
+
+static int spoof_agent(void)
+{
+	char *argv[] = {"agent", "show", "its credential", NULL};
+
+	return spoof("./agent", argv);	/* as before, and the agent can be talked into printing what it reads */
 }
 
 static int spoof_launcher(void)
@@ -346,7 +364,8 @@ static const struct { const char *name; int (*attack)(void); } attacks[] = {
 	ATTACK(memfd_static_reader) ATTACK(read_dlmopen) ATTACK(proc_environ) ATTACK(proc_maps) ATTACK(proc_root) ATTACK(proc_cwd)
 	ATTACK(proc_fd) ATTACK(proc_task) ATTACK(proc_mem) ATTACK(trace) ATTACK(vm_readv) ATTACK(pidfd_getfd) ATTACK(send_signal)
 	ATTACK(send_signal_to_thread) ATTACK(abstract_socket) ATTACK(bind_mount) ATTACK(enter_agents_namespace)
-	ATTACK(spoof_marker) ATTACK(spoof_launcher) ATTACK(spoof_comm) ATTACK(preload_unset) ATTACK(bind_now)
+	ATTACK(setns_to_agent) ATTACK(read_in_denied_directory)
+	ATTACK(spoof_marker) ATTACK(spoof_agent) ATTACK(spoof_launcher) ATTACK(spoof_comm) ATTACK(preload_unset) ATTACK(bind_now)
 	ATTACK(direct_loader) ATTACK(run_static) ATTACK(take_away_probe)
 #undef ATTACK
 };
