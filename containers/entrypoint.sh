@@ -35,4 +35,5 @@ if [ "$1" = "$agent" ]; then
     shift
     prepare_agent "$@"       # ends in exec
 fi
-exec "$@"
+# Anything else is a tool from its first instruction on, also where it is a static program.
+exec agentbox-launch --tool "$@"

@@ -1,11 +1,14 @@
 /* agentbox-launch COMMAND [ARGUMENT...]: the first link of the chain that leads to the agent. Static, so that nothing is
  * preloaded into it. It binds the marker to its own pid, which exec keeps, and becomes COMMAND.
+ * agentbox-launch --tool COMMAND [ARGUMENT...]: becomes COMMAND as a tool, for what a person starts beside the agent: COMMAND
+ * may be a static program, which no preload would confine.
  * Exit status: 125 the vault refuses, 126 COMMAND cannot be executed, 127 it is not found. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "domain.h"
 #include "identity.h"
 #include "load.h"
 #include "preflight.h"
@@ -30,20 +33,64 @@ static bool is_paranoid(void)
 	return true;
 }
 
-int main(int argc, char **argv)
+static void check(bool paranoid)
 {
-	bool paranoid = is_paranoid();
-	char pid[24];
-
-	if (argc < 2)
-		vault_die(125, "usage: agentbox-launch COMMAND [ARGUMENT...]", NULL);
-	vault_policy_load(&policy);
 	vault_check_kernel(paranoid);
 	vault_check_preload(paranoid);
 	vault_check_links(&policy);
 	vault_check_mounts(&policy);
+}
+
+static void mark(void)
+{
+	char pid[24];
+
 	if (setenv(VAULT_MARKER, vault_decimal(getpid(), pid), 1) != 0)
 		vault_die(125, "agentbox-launch: ", VAULT_MARKER, ": ", strerror(errno), NULL);
-	execvp(argv[1], argv + 1);
-	cannot_execute(argv[1]);
+}
+
+static void forget_hidden_variables(void)
+{
+	char **keep = environ;
+
+	for (char **variable = environ; variable && *variable; variable++)
+		if (!vault_hides(&policy, *variable))
+			*keep++ = *variable;
+	if (keep)
+		*keep = NULL;
+}
+
+static void become_tool(bool paranoid)
+{
+	int abi = vault_landlock_abi(), result;
+	char number[24];
+
+	vault_forget(environ, VAULT_MARKER);
+	forget_hidden_variables();
+	if (abi == 0) {
+		vault_check_kernel(paranoid);
+		return;
+	}
+	result = vault_is_confined(&policy) ? 0 : vault_confine(&policy, abi);
+	if (result < 0)
+		vault_die(125, "agentbox-launch: cannot confine this process: Landlock: errno ",
+			  vault_decimal(-result, number), NULL);
+}
+
+int main(int argc, char **argv)
+{
+	bool tool = argc > 1 && strcmp(argv[1], "--tool") == 0;
+	char **command = argv + 1 + tool;
+
+	if (argc < 2 + tool)
+		vault_die(125, "usage: agentbox-launch [--tool] COMMAND [ARGUMENT...]", NULL);
+	vault_policy_load(&policy);
+	if (tool) {
+		become_tool(is_paranoid());
+	} else {
+		check(is_paranoid());
+		mark();
+	}
+	execvp(command[0], command);
+	cannot_execute(command[0]);
 }

@@ -49,4 +49,4 @@ def _join(name: str, words: list[str]) -> int:
         raise no_docker()
     tty = ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
     sys.stdout.flush()
-    os.execv(docker, [docker, "exec", "-i", *tty, name, *words])
+    os.execv(docker, [docker, "exec", "-i", *tty, name, "agentbox-launch", "--tool", *words])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from boxes import AGENTS, GID, PROMPT, UID, Agent, Box, masked
+from boxes import AGENTS, GID, PROMPT, UID, Agent, Box, finished, masked
 from fake_model import FakeModel, Read, Shell
 from reporting import show
 
@@ -102,3 +105,40 @@ def test_a_shell_is_a_tool_not_the_agent(box: Box) -> None:
 
     assert "Permission denied" in run.stderr
     assert agent.key not in run.stdout
+
+
+@pytest.fixture
+def static_reader(box: Box) -> str:
+    """A static program in the workspace that reads pi's credential: nothing is preloaded into it."""
+    agent = AGENTS["pi"]
+    agent.seed(box, "http://127.0.0.1:1", agent.key)
+    source = Path(__file__).resolve().parents[1] / "attacks/src/read.c"
+    target = box.workspace / "reader"
+    subprocess.run(["cc", f'-DAUTH="{agent.secret}"', source, "-static", "-o", target], check=True)
+    return "/workspace/reader"
+
+
+def test_static_program_given_to_shell_is_a_tool(box: Box, static_reader: str) -> None:
+    run = box.agentbox("shell", "pi", "--", static_reader)
+    assert (run.returncode, run.stdout) == (1, "")
+
+
+def test_static_program_given_to_shell_beside_the_agent_is_a_tool(
+    box: Box, static_reader: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-from-the-hosts-environment")
+    words = [sys.executable, "-m", "agentbox", "shell", "pi", "--", "sh", "-c", "echo ready; exec sleep 60"]
+    first = subprocess.Popen(words, env=box.environment(), cwd=box.workspace, stdout=subprocess.PIPE, text=True)
+    try:
+        assert first.stdout and first.stdout.readline() == "ready\n"
+        run = box.agentbox("shell", "pi", "--", static_reader)
+        assert (run.returncode, run.stdout) == (1, "")
+        assert "sk-from" not in box.agentbox("shell", "pi", "--", "env").stdout
+        # The control: the same program beside it by plain docker, past agentbox-launch.
+        (name,) = finished(
+            ["docker", "ps", "-q", "--filter", f"label=io.agentbox.workspace={box.workspace}"]
+        ).stdout.split()
+        assert AGENTS["pi"].key in finished(["docker", "exec", name, static_reader]).stdout
+    finally:
+        first.terminate()
+        first.wait(30)
