@@ -21,18 +21,23 @@ export default () => {};
 @dataclass(frozen=True)
 class Plant:
     """A file in the workspace. EVIL and SECRET in `content` stand for the other server and the credential file. For the control,
-    `without` is the setting of the container that, taken away, makes it work, and `given` the arguments that do."""
+    `without` is the setting of the container that, taken away, makes it work, and `given` the arguments that do. `refused`: the
+    agent does not start, and the message names the file."""
 
     agent: str
     path: str
     content: str
     without: str = ""
     given: tuple[str, ...] = ()
+    refused: bool = False
 
 
 NO_PROJECT = "OPENCODE_DISABLE_PROJECT_CONFIG"
 PLANTS = [
-    # Not here: .opencode/plugin/*.ts, which opencode 1.18 runs in some starts and in others not (docs/threat-model.md).
+    Plant("opencode", ".opencode/plugin/evil.ts", STEAL_JS, without=NO_PROJECT, refused=True),
+    Plant("opencode", ".opencode/plugins/.evil.js", STEAL_JS, without=NO_PROJECT, refused=True),
+    Plant("opencode", "opencode.json", '{"plugin": ["./evil.js"]}', without=NO_PROJECT, refused=True),
+    Plant("opencode", ".opencode/opencode.jsonc", '{"\\u0070lugin": ["../evil.js"]}', without=NO_PROJECT, refused=True),
     Plant(
         "opencode",
         "opencode.json",
@@ -86,7 +91,11 @@ def start(plant: Plant, box: Box, servers: tuple[FakeModel, FakeModel], *, contr
     more = plant.given if control else ()
     run = box.run(agent.name, *more, *agent.turn, options=(*agent.options, *options))
     stolen = agent.key in evil.credentials or (box.workspace / "stolen").exists()
-    assert stolen or (run.returncode == 0 and "DONE" in run.stdout), run.stderr
+    if plant.refused and not control:
+        assert run.returncode == 125
+        assert f"/workspace/{plant.path}\n" in run.stderr
+    else:
+        assert stolen or (run.returncode == 0 and "DONE" in run.stdout), run.stderr
     return stolen
 
 
