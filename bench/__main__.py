@@ -47,6 +47,7 @@ def compile_all(target: Path) -> None:
         "measure": [SRC / "measure.c"],
         "confined": [SRC / "confined.c", *core, "-static", "-D_GNU_SOURCE", f"-I{csrc}"],
         "usual.so": [SRC / "usual.c", "-shared", "-fPIC", "-fno-builtin"],
+        "empty.so": ["-xc", "/dev/null", "-shared", "-nostdlib"],
     }
     for name, words in builds.items():
         subprocess.run(["cc", "-O2", *words, "-o", target / name], check=True)
@@ -54,12 +55,24 @@ def compile_all(target: Path) -> None:
 
 
 class Bench:
-    """Two worlds, with and without the vault, and the programs in both."""
+    """Worlds with the vault, without it, and with an empty object in its place; the programs in each."""
 
     def __init__(self, programs: Path) -> None:
         self.vault = vault_world.make_world(programs, policy("/unset"), preload=True)
         self.bare = vault_world.make_world(programs, policy("/unset"), preload=False)
+        self.empty = vault_world.make_world(programs, policy("/unset"), preload=False)
         self.vault.set_policy(policy(self.vault.work / "agent"))
+        self.empty.inside(self.preload_empty)
+
+    def preload_empty(self) -> None:
+        """What any preload costs: in each world the same words in ld.so.preload."""
+        shutil.copy(self.empty.work / "empty.so", "/etc/agentbox/fs-vault.so")
+        Path("/etc/ld.so.preload").write_text("/etc/agentbox/fs-vault.so\n")
+
+    def close(self) -> None:
+        """End the worlds."""
+        for world in (self.vault, self.bare, self.empty):
+            world.close()
 
     def number(self, world: World, *argv: str, **options: object) -> Run:
         """What ./measure prints."""
@@ -119,6 +132,11 @@ class Bench:
                 "open+close, bare domain / bare (the kernel's share)",
                 number(bare, "./confined", *opened),
                 number(bare, *opened),
+            ),
+            Row(
+                "spawn, an empty object in ld.so.preload / bare (the floor)",
+                number(self.empty, *spawn),
+                number(bare, *spawn),
             ),
             Row("spawn by a confined process / bare", number(vault, *spawn), number(bare, *spawn), 1.12),
             Row("spawn, the usual design / bare", number(bare, *spawn, **usual), number(bare, *spawn)),
@@ -191,8 +209,7 @@ def main() -> int:
             goal = "" if row.goal is None else f"{row.goal}{' missed' if late else ''}"
             print(f"| {row.what} | {one:.4g} {unit} | {two:.4g} {unit} | {ratio:.3f} | {goal} |", flush=True)
     finally:
-        bench.vault.close()
-        bench.bare.close()
+        bench.close()
         shutil.rmtree(programs)
     return 1 if missed else 0
 
