@@ -103,7 +103,7 @@ class Engine:
     def exit_of(self, name: str) -> tuple[bool, int | None]:
         """Whether the container ever started, and its exit code if it has ended; it may be gone by now.
 
-        The engine keeps the last 256 events, so after a long run only the end may be left.
+        The engine keeps the last 256 events, so after a long run only the end may be left: what died had started.
         """
         filters = quote(json.dumps({"container": [name], "event": ["start", "die"]}))
         now = _unix_time(self._ask("GET", "/info")["SystemTime"])
@@ -112,6 +112,7 @@ class Engine:
             if event.get("Action") == "start":
                 started = True
             elif event.get("Action") == "die":
+                started = True
                 text = (event.get("Actor") or {}).get("Attributes", {}).get("exitCode", "")
                 code = int(text) if text.isdigit() else None
         return started, code

@@ -27,8 +27,8 @@ class AgentboxError(Exception):
 
     def lines(self) -> str:
         """The error as shown to a person: one line, and a second with the hint."""
-        text = f"agentbox: {one_line(self.subject)}: {self.cause}"
-        return f"{text}\nHint: {self.hint}" if self.hint else text
+        text = f"agentbox: {one_line(self.subject)}: {visible(self.cause)}"
+        return f"{text}\nHint: {visible(self.hint)}" if self.hint else text
 
 
 class UsageError(AgentboxError):
@@ -63,6 +63,12 @@ class PolicyError(AgentboxError):
 def one_line(text: str) -> str:
     """`text` with control characters written out, so that a folder's name cannot forge a message."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def visible(text: str) -> str:
+    """`text` with its line ends and tabs, and other control characters written out: a build's log, or a key in a file
+    that an agent wrote, must not steer the terminal."""
+    return "".join(char if char in "\n\t" else one_line(char) for char in text)
 
 
 def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:

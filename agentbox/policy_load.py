@@ -67,6 +67,8 @@ def parse(name: str, text: str) -> Source:
         line = int(where[1]) if where else text.count("\n") + 1
         cause = str(error)[: where.start()] if where else str(error).removesuffix(" (at end of document)")
         raise PolicyError(name, f"not valid TOML: {cause}", line=line) from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets thousands deep
+        raise PolicyError(name, f"not valid TOML: {str(error) or 'nested too deeply'}") from None
 
 
 def read(path: Path, name: str = "") -> Source | None:
@@ -81,9 +83,10 @@ def read(path: Path, name: str = "") -> Source | None:
         if error.errno == errno.ENOTDIR:
             return None
         raise PolicyError(name, error.strerror or str(error)) from None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise PolicyError(name, "not a regular file")
     with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise PolicyError(name, "not a regular file")
         data = file.read(LARGEST + 1)
     if len(data) > LARGEST:
         raise PolicyError(name, "larger than 64 KiB")

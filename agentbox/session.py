@@ -19,7 +19,7 @@ from agentbox.errors import AgentboxError, EngineError
 from agentbox.identity import Identity
 from agentbox.policy import render_all
 from agentbox.policy_model import Policy
-from agentbox.state import make_dir
+from agentbox.state import make_dir, tighten
 from agentbox.workspace import Mount, masks
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -67,6 +67,7 @@ def run(request: Request, engine: Engine) -> int:
         return code if code == 0 and not forwarder.seen else _outcome(engine, name, code, compose, forwarder.seen)
     finally:
         _finish(engine, name, folder)
+        tighten(request.policy, request.identity)
 
 
 def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:

@@ -1,4 +1,5 @@
-"""Directories in the host's home that outlive a container. What exists is never changed."""
+"""Directories in the host's home that outlive a container. Of what exists only modes are changed, to keep others out of
+credentials and their owner in."""
 
 from __future__ import annotations
 
@@ -48,6 +49,7 @@ def _make_one(path: Path, identity: Identity) -> None:
 
 def prepare(policy: Policy, identity: Identity) -> list[Path]:
     """Make the agent's state directories. Raises StateError, also for one that the agent's user cannot write."""
+    tighten(policy, identity)
     paths = [make_dir(identity.home / state.host, identity) for state in policy.state]
     for path in paths:
         info = path.stat()
@@ -63,3 +65,36 @@ def prepare(policy: Policy, identity: Identity) -> list[Path]:
 def _others_may_write(info: os.stat_result, identity: Identity) -> bool:
     group = info.st_gid == identity.gid and info.st_mode & stat.S_IWGRP
     return bool(group or info.st_mode & stat.S_IWOTH)
+
+
+def tighten(policy: Policy, identity: Identity) -> None:
+    """Undo what a tool may have done with chmod, which no Landlock domain refuses: credential files are their owner's
+    alone, and the directories that lead to them are his to enter."""
+    for state in policy.state:
+        root = identity.home / state.host
+        for denied in policy.vault.deny:
+            if denied == state.path or not denied.startswith(state.path + "/"):
+                continue
+            path = root
+            for part in Path(denied).relative_to(state.path).parts:
+                _change_mode(path, identity, add=stat.S_IRWXU, take=0)
+                path /= part
+            _change_mode(path, identity, add=0, take=stat.S_IRWXG | stat.S_IRWXO)
+
+
+def _change_mode(path: Path, identity: Identity, *, add: int, take: int) -> None:
+    """Change the mode of the identity's own `path`; nothing for what is missing, a symlink, or somebody else's."""
+    try:
+        fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (OSError, AttributeError):  # macOS has no O_PATH, and no Landlock inside to speak of
+        return
+    try:
+        info = os.fstat(fd)
+        wanted = (stat.S_IMODE(info.st_mode) | add) & ~take
+        known = stat.S_ISDIR(info.st_mode) or stat.S_ISREG(info.st_mode)
+        if known and info.st_uid == identity.uid and wanted != stat.S_IMODE(info.st_mode):
+            Path(f"/proc/self/fd/{fd}").chmod(wanted)
+    except OSError:
+        return
+    finally:
+        os.close(fd)

@@ -88,6 +88,21 @@ def test_broken_toml_names_file_and_line(call: Call, home: Path):
     assert_refused(call("run"), 2, f"agentbox: {config}:2: not valid TOML")
 
 
+@pytest.mark.parametrize(
+    "text", ["a=" + "[" * 50_000, "a=" + "9" * 6_000, '[limits]\n"x\\u001b]0;pwn\\u0007" = 1\n', None]
+)
+def test_hostile_workspace_file_is_refused_without_steering_the_terminal(call: Call, home: Path, text: str | None):
+    file = Path(".agentbox.toml")
+    if text is None:
+        file.mkdir()
+    else:
+        file.write_text(text)
+    answer = call("run")
+    assert_refused(answer, 2, ".agentbox.toml")
+    assert "\x1b" not in answer[2]
+    assert "\x07" not in answer[2]
+
+
 def test_unknown_key_names_the_nearest(call: Call, home: Path):
     config = home / ".config" / "agentbox" / "config.toml"
     config.parent.mkdir(parents=True)

@@ -83,6 +83,27 @@ def test_state_that_is_no_directory_is_refused(home: Path, kind: str):
         state.prepare(policy.load("pi"), identity.Identity(os.geteuid(), os.getegid(), "dev", home))
 
 
+def test_what_a_tool_did_with_chmod_is_undone(home: Path):
+    """No Landlock domain refuses chmod: a credential that everybody may read, a directory that nobody may enter."""
+    folder, credential = home / ".pi/agent", home / ".pi/agent/auth.json"
+    folder.mkdir(parents=True)
+    credential.write_text("{}")
+    credential.chmod(0o644)
+    folder.chmod(0o000)
+    state.tighten(policy.load("pi"), identity.Identity(os.geteuid(), os.getegid(), "dev", home))
+    assert (folder.stat().st_mode & 0o777, credential.stat().st_mode & 0o777) == (0o700, 0o600)
+
+
+def test_a_credential_that_is_a_symlink_is_not_followed(home: Path):
+    elsewhere = home / "elsewhere"
+    elsewhere.write_text("")
+    elsewhere.chmod(0o644)
+    (home / ".pi/agent").mkdir(parents=True)
+    (home / ".pi/agent/auth.json").symlink_to(elsewhere)
+    state.tighten(policy.load("pi"), identity.Identity(os.geteuid(), os.getegid(), "dev", home))
+    assert elsewhere.stat().st_mode & 0o777 == 0o644
+
+
 def test_state_of_another_user_is_refused(home: Path):
     (home / ".pi").mkdir(mode=0o700)
     with pytest.raises(StateError, match="belongs to UID"):
