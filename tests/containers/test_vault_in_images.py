@@ -5,6 +5,7 @@ tests/attacks has all of them, by every way of starting a program; here they mee
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -140,16 +141,31 @@ def test_no_attack_from_the_agents_shell_tool_succeeds(
     outcomes.update({(name, agent.name): "denied" for name in found})
 
 
+def forget_key(agent: Agent, box: Box) -> None:
+    """Take the key out of the agent's credential file."""
+    state = next(each for each in policy.load(agent.name).state if agent.secret.startswith(f"{each.path}/"))
+    file = box.home / state.host / agent.secret.removeprefix(f"{state.path}/")
+    lines = [line for line in file.read_text().splitlines() if agent.key not in line]
+    if lines:
+        file.write_text("\n".join(lines) + "\n")
+    else:
+        file.unlink()
+
+
 @pytest.mark.parametrize("kept", [False, True], ids=["kept from the tools", "control: kept by the user's wish"])
 def test_provider_key_of_the_hosts_environment(
     agent: Agent, box: Box, gateway: str, monkeypatch: pytest.MonkeyPatch, kept: bool
 ) -> None:
-    name = policy.load(agent.name).env.secret[0]
-    monkeypatch.setenv(name, "sk-from-the-hosts-environment")
+    # Hermes keeps the first from its tools by itself.
+    names = ["OPENROUTER_API_KEY", "NOUS_API_KEY"] if agent.name == "hermes" else ["ANTHROPIC_API_KEY"]
+    for name in names:
+        monkeypatch.setenv(name, "sk-from-the-hosts-environment")
     if kept:
-        box.put(".config/agentbox/config.toml", f'[env]\nkeep = ["{name}"]\n')
+        box.put(".config/agentbox/config.toml", f"[env]\nkeep = {json.dumps(names)}\n")
     with FakeModel([Shell("env > /workspace/environment")], host=gateway) as model:
         agent.seed(box, model.url, agent.key)
+        forget_key(agent, box)
         done = box.run(agent.name, *agent.turn, options=agent.options)
     assert done.returncode == 0, done.stderr
+    assert model.credentials == {"sk-from-the-hosts-environment"}
     assert ("sk-from-the-hosts-environment" in (box.workspace / "environment").read_text()) == kept
