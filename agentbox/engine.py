@@ -1,4 +1,4 @@
-"""Talks to the container engine. Nothing else does, but for the `docker` program in session.py and images.py.
+"""Talks to the container engine. Nothing else does, but for the `docker` program in session.py and build.py.
 
 The docker SDK takes 130 ms to import, as long as a third of a whole run. So requests to an engine on a local socket go
 out by hand (HTTP/1.0, one connection each, the API's own JSON), and the SDK is used for what that cannot do: remote
@@ -109,10 +109,8 @@ class Engine:
         now = _unix_time(self._ask("GET", "/info")["SystemTime"])
         started, code = False, None
         for event in self._ask_lines(f"/events?since=0&until={now:.6f}&filters={filters}"):
-            if event.get("Action") == "start":
-                started = True
-            elif event.get("Action") == "die":
-                started = True
+            started = True
+            if event.get("Action") == "die":
                 text = (event.get("Actor") or {}).get("Attributes", {}).get("exitCode", "")
                 code = int(text) if text.isdigit() else None
         return started, code
@@ -123,11 +121,6 @@ class Engine:
         return str(((found or {}).get("State") or {}).get("Error", ""))
 
     # --- the rest -------------------------------------------------------------------------------------------------
-
-    def image(self, tag: str) -> dict[str, Any] | None:
-        """All that the engine knows about an image, or None."""
-        found: dict[str, Any] | None = self._ask("GET", f"/images/{quote(tag)}/json", absent=None)
-        return found
 
     def images(self, label: str) -> list[str]:
         """The tags of all images with a label."""

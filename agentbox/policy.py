@@ -25,8 +25,7 @@ from agentbox.policy_model import (
 )
 from agentbox.policy_render import render_all, render_firewall, render_links, render_vault
 from agentbox.policy_schema import REQUIRED, to_bytes
-
-WORKSPACE = "/workspace"
+from agentbox.workspace import TARGET
 
 __all__ = [
     "Policy",
@@ -61,7 +60,7 @@ def for_setup(policy: Policy) -> Policy:
     What is denied stays denied. /workspace is an empty tmpfs.
     """
     vault = replace(policy.vault, read=(), write=(*policy.vault.write, *policy.vault.read))
-    empty = Tmpfs(path=WORKSPACE, size=policy.limits.memory // 4, mode="0755", executable=False, why="")
+    empty = Tmpfs(path=TARGET, size=policy.limits.memory // 4, mode="0755", executable=False, why="")
     return replace(policy, vault=vault, tmpfs=(*policy.tmpfs, empty))
 
 

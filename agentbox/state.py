@@ -71,15 +71,13 @@ def tighten(policy: Policy, identity: Identity) -> None:
     """Undo what a tool may have done with chmod, which no Landlock domain refuses: credential files are their owner's
     alone, and the directories that lead to them are his to enter."""
     for state in policy.state:
-        root = identity.home / state.host
-        for denied in policy.vault.deny:
-            if denied == state.path or not denied.startswith(state.path + "/"):
-                continue
-            path = root
-            for part in Path(denied).relative_to(state.path).parts:
-                _change_mode(path, identity, add=stat.S_IRWXU, take=0)
-                path /= part
-            _change_mode(path, identity, add=0, take=stat.S_IRWXG | stat.S_IRWXO)
+        root, inside = identity.home / state.host, state.path + "/"
+        below = [Path(denied.removeprefix(inside)) for denied in policy.vault.deny if denied.startswith(inside)]
+        folders = {root / parent for path in below for parent in path.parents}
+        for folder in sorted(folders):  # a folder before what is in it
+            _change_mode(folder, identity, add=stat.S_IRWXU, take=0)
+        for path in below:
+            _change_mode(root / path, identity, add=0, take=stat.S_IRWXG | stat.S_IRWXO)
 
 
 def _change_mode(path: Path, identity: Identity, *, add: int, take: int) -> None:

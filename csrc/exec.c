@@ -42,22 +42,6 @@ int vault_environment_size(char *const *environment)
 	return count;
 }
 
-static bool is_marker(const char *variable)
-{
-	return strncmp(variable, VAULT_MARKER "=", sizeof VAULT_MARKER) == 0;
-}
-
-char **vault_environment_for_tools(char *const *environment, char **out)
-{
-	char **next = out;
-
-	for (; environment && *environment; environment++)
-		if (!is_marker(*environment) && !vault_hides(&vault_process.policy, *environment))
-			*next++ = *environment;
-	*next = NULL;
-	return out;
-}
-
 static long raw_execveat(int dir, const char *path, char *const *argv, char *const *environment, int flags)
 {
 	return sys_call(SYS_execveat, dir, (long)path, (long)argv, (long)environment, flags, 0);
@@ -96,7 +80,7 @@ int vault_execve(const char *path, char *const *argv, char *const *environment)
 		return -1;
 	char *kept[vault_environment_size(environment) + 1];
 
-	return failed(raw_execve(path, argv, vault_environment_for_tools(environment, kept)));
+	return failed(raw_execve(path, argv, vault_environment_for_tools(&vault_process.policy, environment, kept)));
 }
 
 int vault_execveat(int dir, const char *path, char *const *argv, char *const *environment, int flags)
@@ -109,7 +93,7 @@ int vault_execveat(int dir, const char *path, char *const *argv, char *const *en
 		return -1;
 	char *kept[vault_environment_size(environment) + 1];
 
-	return failed(raw_execveat(dir, path, argv, vault_environment_for_tools(environment, kept), flags));
+	return failed(raw_execveat(dir, path, argv, vault_environment_for_tools(&vault_process.policy, environment, kept), flags));
 }
 
 /* The value of PATH as execvp sees it: in this process's environment, not in the new one. */
@@ -156,5 +140,5 @@ int vault_execvpe(const char *file, char *const *argv, char *const *environment)
 		return -1;
 	char *kept[vault_environment_size(environment) + 1];
 
-	return real.execvpe(file, argv, vault_environment_for_tools(environment, kept));
+	return real.execvpe(file, argv, vault_environment_for_tools(&vault_process.policy, environment, kept));
 }

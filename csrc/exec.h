@@ -14,9 +14,6 @@ bool vault_confine_here(void);
 /* The number of variables in an environment, its terminating NULL not counted. */
 int vault_environment_size(char *const *environment);
 
-/* Copies `environment` without what tools must not see. `out` has room for its size and a NULL. */
-char **vault_environment_for_tools(char *const *environment, char **out);
-
 /* The exec family, as the wrappers export it. */
 int vault_execve(const char *path, char *const *argv, char *const *environment);
 int vault_execveat(int dir, const char *path, char *const *argv, char *const *environment, int flags);

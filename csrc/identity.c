@@ -25,6 +25,17 @@ void vault_forget(char **environment, const char *name)
 		*keep = NULL;
 }
 
+char **vault_environment_for_tools(const struct vault_policy *policy, char *const *environment, char **out)
+{
+	char **next = out;
+
+	for (; environment && *environment; environment++)
+		if (!value_of(*environment, VAULT_MARKER) && !vault_hides(policy, *environment))
+			*next++ = *environment;
+	*next = NULL;
+	return out;
+}
+
 static bool is_marked(char **environment)
 {
 	char pid[24];

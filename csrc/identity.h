@@ -13,4 +13,7 @@ enum vault_role vault_identify(const struct vault_policy *policy, char **environ
 /* Takes NAME out of an environment block, without allocation. */
 void vault_forget(char **environment, const char *name);
 
+/* Copies `environment` without what tools must not see. `out` has room for its size and a NULL, and may be the same block. */
+char **vault_environment_for_tools(const struct vault_policy *policy, char *const *environment, char **out);
+
 #endif

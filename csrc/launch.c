@@ -49,24 +49,12 @@ static void mark(void)
 		vault_die(125, "agentbox-launch: ", VAULT_MARKER, ": ", strerror(errno), NULL);
 }
 
-static void forget_hidden_variables(void)
-{
-	char **keep = environ;
-
-	for (char **variable = environ; variable && *variable; variable++)
-		if (!vault_hides(&policy, *variable))
-			*keep++ = *variable;
-	if (keep)
-		*keep = NULL;
-}
-
 static void become_tool(bool paranoid)
 {
 	int abi = vault_landlock_abi(), result;
 	char number[24];
 
-	vault_forget(environ, VAULT_MARKER);
-	forget_hidden_variables();
+	vault_environment_for_tools(&policy, environ, environ);
 	if (abi == 0) {
 		vault_check_kernel(paranoid);
 		return;

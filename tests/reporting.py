@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -21,3 +22,15 @@ def table(outcomes: Mapping[tuple[str, str], str], width: int = 28) -> list[str]
     for row in dict.fromkeys(row for row, _ in outcomes):
         lines.append(f"{row:{width}}" + "".join(f"{outcomes.get((row, column), ''):>13}" for column in columns))
     return lines
+
+
+def matrix_of(outcomes: Mapping[tuple[str, str], str]) -> Callable[..., Any]:
+    """A fixture for a test module: it prints what the module's tests have put into `outcomes` when they are done."""
+
+    @pytest.fixture(scope="module", autouse=True)
+    def matrix(request: pytest.FixtureRequest) -> Iterator[None]:
+        yield
+        if outcomes:
+            show(request.config, table(outcomes))
+
+    return matrix

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from dataclasses import dataclass, field
 
 import click
 
@@ -13,6 +15,7 @@ from agentbox import policy as policies
 from agentbox.cli import common
 from agentbox.engine import Engine, Facts
 from agentbox.errors import UsageError
+from agentbox.workspace import Mount
 
 
 @click.command("run", cls=common.TailCommand)
@@ -49,21 +52,42 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     ports = [port.name for port in policy.ports if dashboard and port.name == "dashboard"]
     if dashboard and not ports:
         raise UsageError(agent, "has no dashboard", "--dashboard is for hermes")
-    environment, private = hostenv.environment(policy, os.environ, hostenv.git_identity(git), list(extra))
-    engine = Engine()
-    facts = prepare(policy, who, engine, asked, rebuild=rebuild)
-    request = session.Request(
-        policy=policy,
-        identity=who,
-        mounts=mounts,
-        command=[*policy.command.argv, *ports, *tail],  # a port is named after the command that serves it
-        environment=environment,
-        private=private,
-        cpus=facts.cpus,
-        ports=ports,
-    )
-    sys.stdout.flush()
-    return session.run(request, engine)
+    words = [*policy.command.argv, *ports, *tail]  # a port is named after the command that serves it
+    start = Start(policy, who, mounts, words, git, list(extra), ports, asked, rebuild)
+    return start.run(Engine())
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A new container, as `run`, `shell` and `setup` ask for it. `git` is what hostenv.start_git began."""
+
+    policy: policies.Policy
+    who: identities.Identity
+    mounts: list[Mount]
+    words: list[str]
+    git: subprocess.Popen[bytes] | None
+    extra: list[str] = field(default_factory=list)
+    ports: list[str] = field(default_factory=list)
+    asked: dict[str, str] = field(default_factory=dict)
+    rebuild: bool = False
+
+    def run(self, engine: Engine) -> int:
+        """Build what is missing, run it to its end, and return its exit code."""
+        identity = hostenv.git_identity(self.git)
+        environment, private = hostenv.environment(self.policy, os.environ, identity, self.extra)
+        facts = prepare(self.policy, self.who, engine, self.asked, rebuild=self.rebuild)
+        sys.stdout.flush()
+        request = session.Request(
+            policy=self.policy,
+            identity=self.who,
+            mounts=self.mounts,
+            command=self.words,
+            environment=environment,
+            private=private,
+            cpus=facts.cpus,
+            ports=self.ports,
+        )
+        return session.run(request, engine)
 
 
 def prepare(

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 import click
 
-from agentbox import hostenv, session
+from agentbox import hostenv
 from agentbox import identity as identities
 from agentbox import policy as policies
 from agentbox.cli import common
-from agentbox.cli.run_ import prepare
+from agentbox.cli.run_ import Start
 from agentbox.engine import Engine
 
 
@@ -27,11 +24,6 @@ def command(agent: str, tail: tuple[str, ...]) -> int:
     """
     policies.check_agent(agent)
     who = identities.current()
-    git = hostenv.git_identity(hostenv.start_git(who.home))
+    git = hostenv.start_git(who.home)
     policy = policies.for_setup(common.load(agent, who))
-    environment, private = hostenv.environment(policy, os.environ, git, [])
-    engine = Engine()
-    facts = prepare(policy, who, engine, {}, rebuild=False)
-    words = [*policy.command.argv, *tail]
-    sys.stdout.flush()
-    return session.run(session.Request(policy, who, [], words, environment, private, facts.cpus), engine)
+    return Start(policy, who, [], [*policy.command.argv, *tail], git).run(Engine())

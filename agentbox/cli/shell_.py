@@ -7,11 +7,11 @@ import sys
 
 import click
 
-from agentbox import hostenv, session
+from agentbox import hostenv
 from agentbox import identity as identities
 from agentbox import policy as policies
 from agentbox.cli import common
-from agentbox.cli.run_ import prepare
+from agentbox.cli.run_ import Start
 from agentbox.engine import AGENT, WORKSPACE, Engine, find_docker, no_docker
 
 
@@ -35,11 +35,9 @@ def command(
     labels = (f"{AGENT}={agent}", f"{WORKSPACE}={mounts[0].source}")
     if running := engine.containers(*labels, everything=False):
         return _join(running[0].name, words)
+    git = hostenv.start_git(who.home)
     policy = common.load(agent, who, None, mounts[0].source)
-    git = hostenv.git_identity(hostenv.start_git(who.home))
-    environment, private = hostenv.environment(policy, os.environ, git, [])
-    facts = prepare(policy, who, engine, {}, rebuild=False)
-    return session.run(session.Request(policy, who, mounts, words, environment, private, facts.cpus), engine)
+    return Start(policy, who, mounts, words, git).run(engine)
 
 
 def _join(name: str, words: list[str]) -> int:

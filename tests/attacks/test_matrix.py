@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from reporting import show, table
+from reporting import matrix_of
 from vault_world import AUTH, SECRET, SETTINGS, STATE, World
 
 pytestmark = pytest.mark.vault
@@ -48,14 +47,7 @@ NO_CONTROL = {
 }
 
 outcomes: dict[tuple[str, str], str] = {}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def matrix(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Print what was denied, by attack and start, at the end."""
-    yield
-    if outcomes:
-        show(request.config, table(outcomes))
+matrix = matrix_of(outcomes)
 
 
 @pytest.fixture(autouse=True)

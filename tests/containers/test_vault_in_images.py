@@ -9,13 +9,13 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from boxes import Agent, Box, masked, own
 from fake_model import FakeModel, Shell
-from reporting import show, table
+from reporting import matrix_of
 
 from agentbox import policy
 
@@ -66,14 +66,7 @@ PUT = {
 }
 
 outcomes: dict[tuple[str, str], str] = {}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def matrix(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Print attack x image at the end."""
-    yield
-    if outcomes:
-        show(request.config, table(outcomes))
+matrix = matrix_of(outcomes)
 
 
 def lay_out(agent: Agent, box: Box) -> str:
