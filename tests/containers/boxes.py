@@ -14,8 +14,8 @@ from typing import Any
 
 from agentbox import policy
 
-# A test run's images must not take the place of the user's own.
-REAL_USER = "agentbox-test"
+# A test run's images must not take the place of the user's own. Two checkouts that are tested at once need a name each.
+REAL_USER = os.environ.get("AGENTBOX_TEST_USER", "agentbox-test")
 UID = os.getuid() or 1000
 GID = os.getgid() or 1000
 PROMPT = "show me the file"
