@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from boxes import UID, Box, own
+from boxes import REAL_USER, UID, Box, own
 
 from agentbox.generate import ROOT
 
@@ -70,7 +70,7 @@ def test_environment_by_value_and_by_name(box: Box):
     # pi is a Node script, and Node says so when it is told to run another one first.
     (box.workspace / "show.cjs").write_text("console.log(process.env.ONE, process.env.REAL_USER); process.exit(0)")
     options = ("-e", "ONE=a$b ${HOME}", "-e", "REAL_USER", "-e", "NODE_OPTIONS=--require=/workspace/show.cjs")
-    assert box.agentbox("run", "pi", *options).stdout == "a$b ${HOME} agentbox-test\n"
+    assert box.agentbox("run", "pi", *options).stdout == f"a$b ${{HOME}} {REAL_USER}\n"
 
 
 @pytest.mark.parametrize("whole_group", [False, True], ids=["agentbox alone", "the whole group"])
