@@ -37,25 +37,27 @@ def build(  # noqa: PLR0913  what to build, and how
     no_cache: bool = False,
     report: Report = lambda _: None,
 ) -> Path:
-    """Build the base image and the agents'. Returns the log. Raises BuildError with its last lines, or EngineError.
+    """Build the images: base, broker, agents. Returns the log. Raises BuildError with its last lines, or EngineError.
 
     `report` gets one short line for each step that begins.
     """
     facts = engine.facts()
-    pairs = [recipes(policy, identity, facts) for policy in policies]
+    found = [recipes(policy, identity, facts) for policy in policies]
+    first, agents = [found[0].base, found[0].egress], [each.agent for each in found]
     bundle = ca_bundle(ca_option, policies[0])
     log = _new_log(identity)
     with tempfile.TemporaryDirectory(prefix="agentbox-build-") as folder:
         context = Path(folder, "context")
-        for base, agent in pairs:
-            _lay_out(context, {**base.files, **agent.files})
+        for recipe in (*first, *agents):
+            _lay_out(context, dict(recipe.files))
         for policy in policies:
             _lay_out_policy(context, policy)
         if bundle is not None:
             _write(context / "ca" / "extra.crt", certificates(bundle, "CA bundle"))
         file = Path(folder, "build.json")
-        file.write_text(json.dumps(_model([pairs[0][0], *(agent for _, agent in pairs)], context)))
-        for names in (["base"], [agent.name for _, agent in pairs]):
+        file.write_text(json.dumps(_model([*first, *agents], context)))
+        for step in (first, agents):
+            names = [recipe.name for recipe in step]
             report(f"building {', '.join(names)}")
             _compose_build(file, names, log, no_cache=no_cache, report=report)
     return log

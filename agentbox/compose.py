@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agentbox.engine import AGENT, OWNER, RUN, WORKSPACE
+from agentbox import egress
+from agentbox.engine import AGENT, BROKER, OWNER, RUN, WORKSPACE
 from agentbox.hostenv import escape
 from agentbox.identity import Identity
-from agentbox.policy_model import Policy, Tmpfs
+from agentbox.policy_model import Limits, Policy, Tmpfs
 from agentbox.resources import tree
 from agentbox.workspace import TARGET, Mount
 
@@ -19,7 +20,8 @@ STOP_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What one run adds to the policy. `etc` is the rendered /etc/agentbox, or None to use the image's own."""
+    """What one run adds to the policy. `etc` is the rendered /etc/agentbox, or None to use the image's own; `broker` is
+    there in mode allowlist."""
 
     identity: Identity
     mounts: list[Mount]
@@ -32,16 +34,48 @@ class Options:
     ports: list[str] = field(default_factory=list)
     run_id: str = ""
     owner: str = ""
+    broker: egress.Broker | None = None
 
 
 def tag(identity: Identity, name: str) -> str:
-    """The image of an agent, or of `base`."""
+    """The image of an agent, of `base` or of `egress`."""
     return f"local/{identity.tag}-{name}"
 
 
 def model(policy: Policy, options: Options) -> dict[str, Any]:
-    """The whole compose file for one container."""
-    return {"name": f"agentbox-{options.run_id or policy.agent}", "services": {policy.agent: service(policy, options)}}
+    """The whole compose file of one run: the agent, and beside it its broker."""
+    services = {policy.agent: service(policy, options)}
+    found: dict[str, Any] = {"name": f"agentbox-{options.run_id or policy.agent}", "services": services}
+    if options.broker is not None:
+        services[egress.SERVICE] = broker(policy, options, options.broker)
+        found["networks"] = egress.networks(options.broker, _run_labels(options))
+    return found
+
+
+def broker(policy: Policy, options: Options, place: egress.Broker) -> dict[str, Any]:
+    """The sidecar: hardened as the agents are, with nothing of theirs."""
+    uid, gid = str(options.identity.uid), str(options.identity.gid)
+    found = {
+        "image": tag(options.identity, egress.SERVICE),
+        "pull_policy": "never",
+        "user": f"{uid}:{gid}",
+        "labels": {BROKER: policy.agent, **_run_labels(options)},
+        **hardening(egress.LIMITS, options.cpus),
+        "tmpfs": [tmpfs(Tmpfs("/tmp", 64 << 20, "0700", False, ""), uid, gid)],
+        "volumes": [
+            bind(str(place.rules), "/etc/agentbox-egress", read_only=True),
+            bind(str(place.secrets), "/run/secrets/agentbox", read_only=True),
+            bind(str(place.authority), "/run/secrets/agentbox-ca", read_only=True),
+            bind(str(place.audit), "/var/log/agentbox-egress"),
+        ],
+        "networks": {"inner": {}, "outer": {}},
+        "restart": "on-failure:5",
+    }
+    if place.addresses:
+        found["extra_hosts"] = _lines(place.addresses)
+    if ports := _published(policy, options):
+        found["ports"] = ports
+    return found
 
 
 def service(policy: Policy, options: Options) -> dict[str, Any]:
@@ -56,20 +90,32 @@ def service(policy: Policy, options: Options) -> dict[str, Any]:
         "stdin_open": True,
         "tty": options.tty,
         "labels": _labels(policy, options),
-        **hardening(policy, options.cpus),
+        **hardening(policy.limits, options.cpus),
         "tmpfs": [tmpfs(place, str(options.identity.uid), str(options.identity.gid)) for place in policy.tmpfs]
         + [f"{escape(path)}:ro,noexec,nosuid,nodev,size=4096,mode=0555" for path in options.masks],
         "volumes": volumes(policy, options),
         "environment": dict(options.environment),
     }
-    if ports := [port for port in policy.ports if port.name in options.ports]:
-        result["ports"] = [f"127.0.0.1:{port.host}:{port.container}" for port in ports]
+    if options.broker is not None:
+        return result | egress.behind()
+    result["network_mode"] = "none" if policy.network.mode == "none" else "bridge"
+    if policy.network.addresses:
+        result["extra_hosts"] = _lines(policy.network.addresses)
+    if ports := _published(policy, options):
+        result["ports"] = ports
     return result
 
 
-def hardening(policy: Policy, cpus: int = 0) -> dict[str, Any]:
+def _lines(addresses: Mapping[str, str]) -> list[str]:
+    return [f"{name}:{address}" for name, address in addresses.items()]
+
+
+def _published(policy: Policy, options: Options) -> list[str]:
+    return [f"127.0.0.1:{port.host}:{port.container}" for port in policy.ports if port.name in options.ports]
+
+
+def hardening(limits: Limits, cpus: int = 0) -> dict[str, Any]:
     """What is the same for whoever runs, wherever it runs."""
-    limits = policy.limits
     return {
         "init": True,
         "read_only": True,
@@ -80,7 +126,6 @@ def hardening(policy: Policy, cpus: int = 0) -> dict[str, Any]:
         "memswap_limit": human(limits.memory),
         "cpus": min(limits.cpus, float(cpus)) if cpus else limits.cpus,
         "ulimits": {"nofile": {"soft": limits.nofile, "hard": limits.nofile}, "core": 0},
-        "network_mode": "bridge",
         "stop_grace_period": f"{STOP_SECONDS}s",
     }
 
@@ -122,6 +167,8 @@ def _labels(policy: Policy, options: Options) -> dict[str, str]:
     labels = {AGENT: policy.agent}
     if options.mounts:
         labels[WORKSPACE] = escape(str(options.mounts[0].source))
-    if options.run_id:
-        labels |= {RUN: options.run_id, OWNER: options.owner}
-    return labels
+    return labels | _run_labels(options)
+
+
+def _run_labels(options: Options) -> dict[str, str]:
+    return {RUN: options.run_id, OWNER: options.owner} if options.run_id else {}

@@ -20,7 +20,7 @@ REASONS = {
     "memswap_limit": "the same: no swap on top",
     "cpus": "an engine refuses more than it has; `agentbox run` asks it and lowers this",
     "ulimits": "open files; no core dumps, which would hold credentials",
-    "network_mode": "the engine's default bridge",
+    "network_mode": "the engine's default bridge: the broker, and an allow-list, come with `agentbox run` only",
     "stop_grace_period": "between SIGTERM and SIGKILL",
 }
 HEAD = """\
@@ -56,7 +56,7 @@ def render() -> str:
 
 
 def _shared(policy: Policy) -> dict[str, Any]:
-    found = hardening(policy)
+    found = hardening(policy.limits) | {"network_mode": "bridge"}
     found["security_opt"] = ["no-new-privileges:true", "seccomp=./seccomp.json"]
     found["cpus"] = f"${{AGENTBOX_CPUS:-{min(policy.limits.cpus, 2.0)}}}"
     return found

@@ -21,20 +21,22 @@ from urllib.parse import quote
 from agentbox.errors import EngineError, one_line
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
-AGENT, WORKSPACE, RUN, OWNER, INPUTS = (
-    f"io.agentbox.{name}" for name in ("agent", "workspace", "run", "owner", "inputs")
+AGENT, WORKSPACE, RUN, OWNER, INPUTS, BROKER = (
+    f"io.agentbox.{name}" for name in ("agent", "workspace", "run", "owner", "inputs", "broker")
 )
 INSTALL = "install Docker Engine with Compose v2 (https://docs.docker.com/engine/install/)"
 PLUGIN_FOLDERS = tuple(f"/usr/{place}/docker/cli-plugins" for place in ("local/lib", "local/libexec", "lib", "libexec"))
+ANSWERS = {404: "absent", 409: "busy", 403: "forbidden"}
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the engine has: CPUs, and its architecture in Docker's words (amd64, arm64)."""
+    """What the engine has: CPUs, its architecture in Docker's words (amd64, arm64), and its version."""
 
     cpus: int
     arch: str
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Engine:
     def facts(self) -> Facts:
         info = self._ask("GET", "/info")
         arch = str(info.get("Architecture", ""))
-        return Facts(int(info.get("NCPU") or 0), MACHINES.get(arch, arch))
+        return Facts(int(info.get("NCPU") or 0), MACHINES.get(arch, arch), str(info.get("ServerVersion", "")))
 
     def image_labels(self, tag: str) -> dict[str, str] | None:
         """The labels of an image, or None where there is no such image."""
@@ -88,6 +90,16 @@ class Engine:
     def remove(self, name: str) -> bool:
         """Kill and remove a container with its anonymous volumes; False where there was none."""
         return self._ask("DELETE", f"/containers/{quote(name)}?force=1&v=1", absent=False, busy=True) is not False
+
+    def networks(self, *labels: str) -> dict[str, str]:
+        """The networks with all `labels`: id to owner."""
+        filters = quote(json.dumps({"label": list(labels)}))
+        found = self._ask("GET", f"/networks?filters={filters}")
+        return {item["Id"]: str((item.get("Labels") or {}).get(OWNER, "")) for item in found}
+
+    def remove_network(self, name: str) -> bool:
+        """Remove a network; False where there is none, or a container is still on it."""
+        return self._ask("DELETE", f"/networks/{quote(name)}", absent=False, busy=False, forbidden=False) is not False
 
     def kill(self, name: str, signal: str) -> bool:
         """Send a signal to a container's first process; False where it does not run."""
@@ -159,9 +171,9 @@ class Engine:
     # --- transport --------------------------------------------------------------------------------------------------
 
     def _ask(self, method: str, path: str, wait: float = 60, **answers: Any) -> Any:
-        """The JSON answer to one request. `absent` and `busy` are the answers to give for 404 and 409."""
+        """The JSON answer to one request. `absent`, `busy`, `forbidden`: what to answer for 404, 409 and 403."""
         status, body = self._exchange(method, path, wait)
-        if status in (404, 409) and (key := "absent" if status == 404 else "busy") in answers:
+        if (key := ANSWERS.get(status, "")) in answers:
             return answers[key]
         if status >= 400:
             raise EngineError("engine", _message(body) or f"answered {status} to {method} {path.partition('?')[0]}")

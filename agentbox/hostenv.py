@@ -8,8 +8,14 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from agentbox import egress
+from agentbox.credentials import Keys
 from agentbox.errors import UsageError
 from agentbox.policy_model import Policy
+
+PROXIES = (*egress.PROXY_NAMES, *egress.NO_PROXY_NAMES)
+# By which of them git logs in at GitHub.
+GIT_TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
 
 # What the image has, by what a host may call it.
 EDITORS = {"nano": "nano", "vi": "vi", "vim": "vi", "nvim": "vi", "vim.tiny": "vi"}
@@ -84,21 +90,51 @@ def paranoid(environ: Mapping[str, str]) -> str:
 
 
 def environment(
-    policy: Policy, environ: Mapping[str, str], git: Mapping[str, str], extra: list[str]
+    policy: Policy, environ: Mapping[str, str], git: Mapping[str, str], extra: list[str], keys: Keys
 ) -> tuple[dict[str, str | None], dict[str, str]]:
     """The container's environment, and what Compose must find in its own to fill it in.
 
     A value None is taken over by name, so that no file and no command line holds a secret; the values of `extra`
     (`NAME` or `NAME=VALUE`) travel under private names. Raises UsageError for a wrong one.
     """
-    model: dict[str, str | None] = {key: escape(value) for key, value in policy.env.fixed.items()}
-    model |= {key: escape(value) for key, value in git.items()}
+    mode = policy.network.mode
+    model: dict[str, str | None] = {key: escape(value) for key, value in {**policy.env.fixed, **git}.items()}
     model["EDITOR"] = editor(environ)
     if zone := timezone(environ):
         model["TZ"] = escape(zone)
-    for name in (*policy.env.passed, *policy.env.secret):
+    # Without a network a key is of no use, and behind the broker it is the broker's.
+    names = (*policy.env.passed, *(policy.env.secret if mode != "none" else ()))
+    for name in names:
         model |= dict.fromkeys(_matching(name, environ))
     model["PARANOID_MODE"] = paranoid(environ)
+    private: dict[str, str] = {}
+    if mode == "open":
+        private = dict(keys.values)
+        model |= dict.fromkeys(private)
+    else:
+        # The host's own proxy is the broker's to use.
+        model = {name: value for name, value in model.items() if name not in PROXIES}
+    model, more = _with_extra(model, environ, extra)
+    model |= _behind_broker(keys) if mode == "allowlist" else {}
+    return model, private | more
+
+
+def _behind_broker(keys: Keys) -> dict[str, str | None]:
+    found: dict[str, str | None] = {**keys.placeholders, **egress.environment()}
+    token = next((name for name in GIT_TOKENS if name in keys.placeholders), "")
+    if token:
+        helper = f'!f() {{ echo username=x-access-token; echo "password=${token}"; }}; f'
+        found |= {
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "credential.https://github.com.helper",
+            "GIT_CONFIG_VALUE_0": escape(helper),
+        }
+    return found
+
+
+def _with_extra(
+    model: dict[str, str | None], environ: Mapping[str, str], extra: list[str]
+) -> tuple[dict[str, str | None], dict[str, str]]:
     private: dict[str, str] = {}
     for number, item in enumerate(extra):
         name, equals, value = item.partition("=")

@@ -37,6 +37,15 @@ class Identity:
         """agentbox's own state: logs, remembered versions, run directories."""
         return self._base("XDG_STATE_HOME", ".local/state") / "agentbox"
 
+    @property
+    def secrets(self) -> Path:
+        """Where secrets lie while a container runs: in memory, where the host has such a place."""
+        runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{self.uid}")
+        for folder, name in ((runtime, "agentbox"), (Path("/dev/shm"), f"agentbox-{self.uid}")):
+            if folder.is_dir() and (folder.stat().st_uid == self.uid or folder == Path("/dev/shm")):
+                return folder / name
+        return self.own_state / "secrets"
+
     def _base(self, variable: str, default: str) -> Path:
         value = os.environ.get(variable, "")
         # Under sudo the variable, if it came through at all, may be root's.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from agentbox import authority
 from agentbox.compose import tag
 from agentbox.engine import INPUTS, MACHINES, Engine, Facts
 from agentbox.errors import UsageError
@@ -35,15 +36,25 @@ class Recipe:
     digest: str
 
 
-def recipes(policy: Policy, identity: Identity, facts: Facts) -> tuple[Recipe, Recipe]:
-    """The base image's recipe and the agent's, which holds the base's digest."""
+@dataclass(frozen=True, slots=True)
+class Recipes:
+    """The three images of one agent: its own stands on `base`, and holds that one's digest."""
+
+    base: Recipe
+    egress: Recipe
+    agent: Recipe
+
+
+def recipes(policy: Policy, identity: Identity, facts: Facts) -> Recipes:
+    """What the images of `policy` are made of."""
     vault_from = "wheel" if _library_fits(facts.arch) else "source"
+    packages = {"BASE_IMAGE": policy.image.base}
     base = _recipe(
         "base",
         identity,
         _base_files(with_lib=vault_from == "wheel"),
         {
-            "BASE_IMAGE": policy.image.base,
+            **packages,
             "VAULT_FROM": vault_from,
             "REAL_USER": identity.tag,
             "HOST_UID": str(identity.uid),
@@ -51,11 +62,18 @@ def recipes(policy: Policy, identity: Identity, facts: Facts) -> tuple[Recipe, R
             "EXTRA_PACKAGES": " ".join(policy.image.packages),
         },
     )
+    containers = tree("containers")
+    broker = dict(_walk(containers / "egress", "egress/")) | {"base/add-ca.sh": containers / "base/add-ca.sh"}
     # The shipped policy counts, not the merged one: a run mounts that over what the image holds.
     shipped = {name: PACKAGE / name for name in ("defaults.toml", f"agents/{policy.agent}.toml")}
-    files = dict(_walk(tree("containers") / policy.agent, f"{policy.agent}/"))
+    files = dict(_walk(containers / policy.agent, f"{policy.agent}/"))
+    files["authority/ca.crt"] = authority.certificate(identity)
     arguments = {"BASE": base.tag, "AGENT_VERSION": policy.package.version}
-    return base, _recipe(policy.agent, identity, files, arguments, shipped, base.digest)
+    return Recipes(
+        base=base,
+        egress=_recipe("egress", identity, broker, packages),
+        agent=_recipe(policy.agent, identity, files, arguments, shipped, base.digest),
+    )
 
 
 def stale(engine: Engine, recipe: Recipe) -> bool:

@@ -7,8 +7,9 @@ import socket
 import time
 from pathlib import Path
 
-from agentbox.engine import OWNER, Engine
+from agentbox.engine import OWNER, RUN, Engine
 from agentbox.identity import Identity
+from agentbox.state import remove_tree
 
 # The start of a process is read from a clock that NTP may move.
 TOLERANCE = 3.0
@@ -39,18 +40,17 @@ def gone(owner: str) -> bool:
 
 
 def clean(engine: Engine, identity: Identity, own_run: str = "") -> list[str]:
-    """Remove containers and run directories whose owner is gone. Returns their names."""
+    """Remove containers, networks, run directories and secrets whose owner is gone. Returns their names."""
     removed = []
     for container in engine.containers(OWNER):
-        if (
-            not (own_run and container.name.endswith(own_run))
-            and gone(container.labels[OWNER])
-            and engine.remove(container.name)
-        ):
+        if container.labels.get(RUN) != own_run and gone(container.labels[OWNER]) and engine.remove(container.name):
             removed.append(container.name)
-    for folder in _run_dirs(identity):
+    for network, owner in engine.networks(OWNER).items():
+        if gone(owner) and engine.remove_network(network):
+            removed.append(f"network {network[:12]}")
+    for folder in (*_folders(run_root(identity)), *_folders(identity.secrets)):
         if folder.name != own_run and _abandoned(folder):
-            remove_dir(folder)
+            remove_tree(folder)
             removed.append(str(folder))
     return removed
 
@@ -59,9 +59,9 @@ def run_root(identity: Identity) -> Path:
     return identity.own_state / "run"
 
 
-def _run_dirs(identity: Identity) -> list[Path]:
+def _folders(root: Path) -> list[Path]:
     try:
-        return sorted(run_root(identity).iterdir())
+        return sorted(root.iterdir())
     except OSError:
         return []
 
@@ -76,16 +76,3 @@ def _abandoned(folder: Path) -> bool:
             return False
     except OSError:
         return False
-
-
-def remove_dir(folder: Path) -> None:
-    """Remove a run directory; what is not there is no error."""
-    for name in ("etc", ""):
-        path = folder / name
-        try:
-            for entry in os.scandir(path):
-                if not entry.is_dir(follow_symlinks=False):
-                    Path(entry.path).unlink(missing_ok=True)
-            path.rmdir()
-        except OSError:
-            continue

@@ -9,13 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from agentbox import hosts
 from agentbox.errors import PolicyError
 from agentbox.policy_load import Merged, agent_names, check_agent, layers
 from agentbox.policy_model import (
+    Allowed,
     Command,
+    Credential,
     Environment,
     Image,
     Limits,
+    Network,
     Package,
     Policy,
     Port,
@@ -61,7 +65,8 @@ def for_setup(policy: Policy) -> Policy:
     """
     vault = replace(policy.vault, read=(), write=(*policy.vault.write, *policy.vault.read))
     empty = Tmpfs(path=TARGET, size=policy.limits.memory // 4, mode="0755", executable=False, why="")
-    return replace(policy, vault=vault, tmpfs=(*policy.tmpfs, empty))
+    network = replace(policy.network, allowed=(*policy.network.allowed, *policy.network.setup))
+    return replace(policy, vault=vault, tmpfs=(*policy.tmpfs, empty), network=network)
 
 
 def _build(agent: str, merged: Merged) -> Policy:
@@ -92,9 +97,36 @@ def _build(agent: str, merged: Merged) -> Policy:
         env=Environment(
             items("env.pass"), items("env.secret"), items("env.hide"), items("env.keep"), dict(value("env.set", {}))
         ),
-        hosts=items("network.hosts"),
+        network=_network(merged),
+        credentials=tuple(
+            Credential(
+                r["name"],
+                tuple(r["hosts"]),
+                tuple(r["headers"]),
+                tuple(r["query"]),
+                r["prefix"],
+                r["file"],
+                r["keyring"],
+            )
+            for r in rows("credential")
+        ),
         ports=tuple(Port(r["name"], r["host"], r["container"]) for r in rows("port")),
         origin=merged.origin,
+    )
+
+
+def _network(merged: Merged) -> Network:
+    def allowed(key: str, *, private: bool = False) -> tuple[Allowed, ...]:
+        sources = merged.items.get(key, {})
+        return tuple(
+            Allowed(hosts.parse(item, private=private), sources.get(item, "")) for item in merged.values.get(key, ())
+        )
+
+    return Network(
+        mode=merged.values["network.mode"],
+        allowed=(*allowed("network.hosts"), *allowed("network.private", private=True)),
+        setup=allowed("network.setup"),
+        addresses=dict(merged.values.get("network.addresses", {})),
     )
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agentbox import allowed
 from agentbox.errors import PolicyError, UsageError, nearest
-from agentbox.policy_schema import KEYS, SECTIONS, TABLES, Key, Table, to_bytes
+from agentbox.policy_schema import KEYS, MODES, SECTIONS, TABLES, Key, Table, to_bytes
 
 PACKAGE = Path(__file__).resolve().parent
 WORKSPACE_FILE = ".agentbox.toml"
@@ -34,11 +35,13 @@ class Source:
 
 @dataclass(slots=True)
 class Merged:
-    """Values by key (`limits.pids`) and by table (`tmpfs`), and which files set them."""
+    """Values by key (`limits.pids`) and by table (`tmpfs`), and which files set them; `items` says so for the items of
+    lists."""
 
     values: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     origin: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    items: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def mark(self, key: str, source: Source) -> None:
         self.origin[key] = (*self.origin.get(key, ()), source.name)
@@ -133,8 +136,8 @@ def loosens(source: Source, key: str) -> PolicyError:
     return source.error(
         key,
         "may not be set by a workspace",
-        "a workspace may lower [limits] and add to vault.deny and guard.deny; the rest belongs in "
-        "~/.config/agentbox/config.toml",
+        "a workspace may lower [limits], add to vault.deny and guard.deny, and take hosts from [network]; the rest "
+        "belongs in ~/.config/agentbox/config.toml",
     )
 
 
@@ -154,10 +157,12 @@ def _merge_key(  # noqa: PLR0913
     if message := key.check(value):
         raise source.error(prefix + name, message)
     old = into.values.get(name)
-    if tighten and old is not None:
+    if tighten and (old is not None or key.tighten == "remove"):
         _check_tightens(source, prefix + name, key, old, value)
     if key.join == "extend":
         into.values[name] = joined(old or [], value)
+        sources = into.items.setdefault(name, {})
+        sources |= {item: source.name for item in value if item not in sources}
     elif key.join == "update":
         into.values[name] = {**(old or {}), **value}
     else:
@@ -173,6 +178,11 @@ def _check_tightens(source: Source, name: str, key: Key, old: Any, new: Any) -> 
         raise source.error(name, f"may only be lowered by a workspace: {new} is more than {old}")
     if key.tighten == "extend" and any(item.startswith("-") for item in new):
         raise source.error(name, "may only be added to by a workspace")
+    if key.tighten == "remove" and not all(item.startswith("-") for item in new):
+        hint = "`agentbox allow HOST --here` adds one"
+        raise source.error(name, 'may only be taken from by a workspace: write "-host"', hint)
+    if key.tighten == "raise" and MODES.index(new) < MODES.index(old):
+        raise source.error(name, f"may only be tightened by a workspace: {new} is more than {old}")
 
 
 def joined(old: list[str], new: list[str]) -> list[str]:
@@ -218,9 +228,20 @@ def layers(agent: str, user: Path | None, workspace: Path | None) -> Merged:
         merge(merged, source, source.tables)
     if user is not None and (source := read(user)):
         _merge_layer(merged, source, agent, tighten=False)
+    if user is not None:
+        _merge_allowed(merged, user.with_name(allowed.NAME), agent, workspace)
     if workspace is not None and (source := read(workspace / WORKSPACE_FILE)):
         _merge_layer(merged, source, agent, tighten=True)
     return merged
+
+
+def _merge_allowed(merged: Merged, file: Path, agent: str, workspace: Path | None) -> None:
+    """What `agentbox allow` has added for this agent and this folder."""
+    source = Source(allowed.NAME, "", {})
+    for entry in allowed.entries(file):
+        if entry.applies(agent, str(workspace or "")):
+            key = "network.private" if entry.private else "network.hosts"
+            _merge_key(merged, source, key, [entry.host], "", tighten=False)
 
 
 def _merge_layer(merged: Merged, source: Source, agent: str, *, tighten: bool) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from agentbox.hosts import Host
+
 
 @dataclass(frozen=True, slots=True)
 class Image:
@@ -87,6 +89,40 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowed:
+    """A host as a policy names it (agentbox.hosts), and the file that does."""
+
+    host: Host
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What is reachable. `setup` is added in `agentbox setup`; `addresses` are names that are not looked up."""
+
+    mode: str
+    allowed: tuple[Allowed, ...]
+    setup: tuple[Allowed, ...]
+    addresses: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A key that the broker puts in place of a placeholder, in `headers` and `query` parameters of requests to `hosts`.
+
+    `name` is the variable that holds it on the host, unless `file` or `keyring` (a service there) does.
+    """
+
+    name: str
+    hosts: tuple[str, ...]
+    headers: tuple[str, ...]
+    query: tuple[str, ...]
+    prefix: str
+    file: str
+    keyring: str
+
+
+@dataclass(frozen=True, slots=True)
 class Port:
     """A port published on the host's loopback when asked for by `name`."""
 
@@ -112,6 +148,7 @@ class Policy:
     vault: Vault
     guard: tuple[str, ...]
     env: Environment
-    hosts: tuple[str, ...]
+    network: Network
+    credentials: tuple[Credential, ...]
     ports: tuple[Port, ...]
     origin: Mapping[str, tuple[str, ...]]

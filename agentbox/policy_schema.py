@@ -7,8 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from agentbox import hosts
+
 Check = Callable[[Any], str]
 
+# From the least to the most that is kept from an agent.
+MODES = ("open", "allowlist", "none")
 UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -118,13 +122,58 @@ def env_values(value: Any) -> str:
     return "" if good else 'must be a table of NAME = "value"'
 
 
+def host_items(value: Any) -> str:
+    if message := strings(value):
+        return message
+    for item in value:
+        try:
+            hosts.parse(item.removeprefix("-"))
+        except ValueError as error:
+            return f"holds what is no host: {error}"
+    return ""
+
+
+def addresses(value: Any) -> str:
+    good = isinstance(value, dict) and all(hosts.is_name(key) and hosts.is_address(item) for key, item in value.items())
+    return "" if good else 'must be a table of "host" = "address"'
+
+
+def network_mode(value: Any) -> str:
+    return "" if value in MODES else f"must be one of {', '.join(MODES)}"
+
+
+def header_names(value: Any) -> str:
+    good = not strings(value) and all(re.fullmatch(r"[A-Za-z0-9-]{1,64}", item) for item in value)
+    return "" if good else "must be a list of HTTP header names"
+
+
+def parameters(value: Any) -> str:
+    good = not strings(value) and all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", item) for item in value)
+    return "" if good else "must be a list of names of query parameters"
+
+
+def env_name(value: Any) -> str:
+    good = isinstance(value, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", value)
+    return "" if good else "must be the name of an environment variable"
+
+
+def placeholder_prefix(value: Any) -> str:
+    good = isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9._-]{0,64}", value)
+    return "" if good else "must be letters, digits, dots, dashes and underscores"
+
+
+def home_path(value: Any) -> str:
+    good = isinstance(value, str) and clean(value) and (not value or value.startswith(("/", "~/")))
+    return "" if good else "must be a path that begins with / or ~/"
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """One key. `join` says how a later file's value meets an earlier one's; `tighten` how a workspace's may."""
 
     check: Check
     join: str = "replace"  # replace | extend | update
-    tighten: str = ""  # lower | extend; empty: a workspace may not set it
+    tighten: str = ""  # lower | extend | remove | raise; empty: a workspace may not set it
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +213,11 @@ KEYS: dict[str, Key] = {
     "env.hide": Key(env_names, "extend", "extend"),
     "env.keep": Key(env_names, "extend"),
     "env.set": Key(env_values, "update"),
-    "network.hosts": Key(strings, "extend"),
+    "network.mode": Key(network_mode, tighten="raise"),
+    "network.hosts": Key(host_items, "extend", "remove"),
+    "network.private": Key(host_items, "extend", "remove"),
+    "network.setup": Key(host_items, "extend", "remove"),
+    "network.addresses": Key(addresses, "update"),
 }
 
 TABLES: dict[str, Table] = {
@@ -172,6 +225,19 @@ TABLES: dict[str, Table] = {
         "path", {"path": absolute, "size": size, "mode": mode, "exec": flag, "why": text}, {"exec": False, "why": ""}
     ),
     "state": Table("path", {"host": below_home, "path": absolute, "link": below_home}, {}),
+    "credential": Table(
+        "name",
+        {
+            "name": env_name,
+            "hosts": host_items,
+            "headers": header_names,
+            "query": parameters,
+            "prefix": placeholder_prefix,
+            "file": home_path,
+            "keyring": text,
+        },
+        {"headers": ["authorization"], "query": [], "prefix": "", "file": "", "keyring": ""},
+    ),
     "port": Table("name", {"name": filled, "host": whole(1, 65535), "container": whole(1, 65535)}, {}),
 }
 
@@ -180,5 +246,5 @@ SECTIONS = {name.partition(".")[0] for name in KEYS if "." in name}
 # Without these there is no agent. The rest has a value that means "none".
 REQUIRED = (
     "title", "image.base", "limits.pids", "limits.memory", "limits.cpus", "limits.nofile", "package.manager",
-    "package.name", "package.version", "command.argv", "command.exe", "vault.tree",
+    "package.name", "package.version", "command.argv", "command.exe", "vault.tree", "network.mode",
 )  # fmt: skip

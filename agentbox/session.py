@@ -12,16 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from agentbox import owner
+from agentbox import egress, owner
 from agentbox.compose import STOP_SECONDS, Options, model
-from agentbox.engine import Engine, compose_missing, compose_program
+from agentbox.credentials import Keys, shown_to_tools
+from agentbox.engine import RUN, Engine, Facts, compose_missing, compose_program
 from agentbox.errors import AgentboxError, EngineError
 from agentbox.identity import Identity
+from agentbox.images import ca_bundle, certificates
 from agentbox.policy import render_all
 from agentbox.policy_model import Policy
-from agentbox.state import make_dir, tighten
+from agentbox.state import make_dir, remove_tree, tighten
 from agentbox.workspace import Mount, masks
 
+NO_FACTS, NO_KEYS = Facts(0, ""), Keys()
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -35,8 +38,13 @@ class Request:
     command: list[str]
     environment: dict[str, str | None]
     private: dict[str, str]
-    cpus: int = 0
+    facts: Facts = NO_FACTS
     ports: list[str] = field(default_factory=list)
+    keys: Keys = NO_KEYS
+
+    @property
+    def brokered(self) -> bool:
+        return self.policy.network.mode == "allowlist"
 
 
 def run(request: Request, engine: Engine) -> int:
@@ -50,15 +58,9 @@ def run(request: Request, engine: Engine) -> int:
     tty = sys.stdin.isatty() and sys.stdout.isatty()
     try:
         file = _lay_out(request, folder, run_id, tty)
-        argv = [*compose, "--project-directory", str(folder), "--env-file", os.devnull, "-f", str(file)]
-        argv += [
-            "run",
-            "--rm",
-            "--name",
-            name,
-            *([] if tty else ["-T"]),
-            *(["--service-ports"] if request.ports else []),
-        ]
+        argv = [*compose, "--progress", "quiet", "--project-directory", str(folder), "--env-file", os.devnull]
+        argv += ["-f", str(file), "run", "--rm", "--name", name, *([] if tty else ["-T"])]
+        argv += ["--service-ports"] if request.ports and not request.brokered else []
         with Forwarder(engine, name) as forwarder:
             process = _spawn([*argv, request.policy.agent], {**os.environ, **request.private})
             forwarder.process = process
@@ -66,19 +68,21 @@ def run(request: Request, engine: Engine) -> int:
             code = process.wait()
         return code if code == 0 and not forwarder.seen else _outcome(engine, name, code, compose, forwarder.seen)
     finally:
-        _finish(engine, name, folder)
+        _finish(engine, request, name, folder)
         tighten(request.policy, request.identity)
 
 
 def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
-    """Write the run directory: the compose file, and the policy for /etc/agentbox."""
+    """Write the run directory: the compose file, the policy for /etc/agentbox, and what the broker reads."""
     own = owner.current()
     make_dir(folder, request.identity)
     (folder / "owner").write_text(own)
+    (folder / "workspace").write_text(str(request.mounts[0].source) if request.mounts else "")
+    policy = shown_to_tools(request.policy, request.keys)
     etc = folder / "etc"
     etc.mkdir(0o755)
     etc.chmod(0o755)
-    for name, text in render_all(request.policy).items():
+    for name, text in render_all(policy).items():
         path = etc / name
         path.write_text(text)
         path.chmod(0o644)
@@ -87,18 +91,35 @@ def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
         mounts=request.mounts,
         environment=request.environment,
         command=request.command,
-        cpus=request.cpus,
+        cpus=request.facts.cpus,
         tty=tty,
         etc=etc,
         masks=masks(request.mounts, request.identity),
         ports=request.ports,
         run_id=run_id,
         owner=own,
+        broker=_broker(request, folder, run_id, own) if request.brokered else None,
     )
     file = folder / "compose.json"
     file.touch(0o600)
-    file.write_text(json.dumps(model(request.policy, options)))
+    file.write_text(json.dumps(model(policy, options)))
     return file
+
+
+def _broker(request: Request, folder: Path, run_id: str, own: str) -> egress.Broker:
+    bundle = ca_bundle(None, request.policy)
+    return egress.lay_out(
+        request.policy,
+        request.identity,
+        request.keys,
+        run_id,
+        owner=own,
+        folder=folder,
+        engine_version=request.facts.version,
+        ports=[port.container for port in request.policy.ports if port.name in request.ports],
+        environ=os.environ,
+        bundle=certificates(bundle, "CA bundle") if bundle else None,
+    )
 
 
 def _spawn(argv: list[str], environ: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -179,8 +200,15 @@ def _not_started(cause: str, code: int, compose: list[str]) -> AgentboxError:
     return EngineError("container", f"did not start: {why}")
 
 
-def _finish(engine: Engine, name: str, folder: Path) -> None:
-    """Whatever happened, no container and no run directory stays."""
+def _finish(engine: Engine, request: Request, name: str, folder: Path) -> None:
+    """Whatever happened, no container, no network, no secret and no run directory stays."""
+    egress.remove_secrets(request.identity, folder.name)
     with contextlib.suppress(AgentboxError):  # the engine is gone: the next run removes what is left, by its label
         engine.remove(name)
-    owner.remove_dir(folder)
+        if request.brokered:
+            label = f"{RUN}={folder.name}"
+            for container in engine.containers(label):
+                engine.remove(container.name)
+            for network in engine.networks(label):
+                engine.remove_network(network)
+    remove_tree(folder)

@@ -3,6 +3,7 @@ credentials and their owner in."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -45,6 +46,30 @@ def _make_one(path: Path, identity: Identity) -> None:
         return
     except OSError as error:
         raise StateError(str(path), f"cannot be made: {error.strerror}") from None
+
+
+def write_file(path: Path, content: bytes, identity: Identity, mode: int = 0o600, *, keep: bool = False) -> None:
+    """Write a file of the identity's, whole or not at all: whoever looks sees the old one or the new. With `keep`, what
+    is there already stays."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode), "wb") as file:
+        file.write(content)
+        os.fchmod(file.fileno(), mode)
+        if os.geteuid() == 0:
+            os.fchown(file.fileno(), identity.uid, identity.gid)
+    if not keep:
+        part.replace(path)
+        return
+    with contextlib.suppress(FileExistsError):
+        path.hardlink_to(part)
+    part.unlink()
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory of agentbox's own; what is not there is no error."""
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def prepare(policy: Policy, identity: Identity) -> list[Path]:

@@ -18,6 +18,7 @@ import argparse
 import contextlib
 import itertools
 import json
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -357,9 +358,17 @@ class FakeModel:
     """The server in a thread of its own; port 0 takes a free one."""
 
     def __init__(
-        self, script: Sequence[Step], host: str = "127.0.0.1", port: int = 0, log: TextIO | None = None
+        self,
+        script: Sequence[Step],
+        host: str = "127.0.0.1",
+        port: int = 0,
+        log: TextIO | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._server = Server((host, port), script, log)
+        if tls is not None:
+            # The handshake waits for its first read, in the connection's own thread.
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     def __enter__(self) -> FakeModel:

@@ -15,6 +15,8 @@ COMMANDS = {
     "run": "Run an agent in a container.",
     "shell": "Open a shell beside an agent.",
     "setup": "Run an agent to change its own settings, extensions or plugins.",
+    "allow": "Let agents reach a further host.",
+    "audit": "List what the network's broker refused.",
     "build": "Build the agents' images.",
     "update": "Build the agents in their newest versions.",
     "ps": "List the containers.",

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,14 +41,16 @@ class TailCommand(click.Command):
         return [*super().collect_usage_pieces(ctx), self.tail_metavar]
 
 
-def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_agent(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(name) for name in policies.agent_names() if name.startswith(incomplete)]
 
 
-agent_argument = click.argument("agent", required=False, envvar="SVC", default=DEFAULT_AGENT, shell_complete=_complete)
-agents_argument = click.argument("agents", nargs=-1, metavar="[AGENT]...", shell_complete=_complete)
+agent_argument = click.argument(
+    "agent", required=False, envvar="SVC", default=DEFAULT_AGENT, shell_complete=complete_agent
+)
+agents_argument = click.argument("agents", nargs=-1, metavar="[AGENT]...", shell_complete=complete_agent)
 folder_option = click.option(
     "-w", "--workspace", "folders", multiple=True, metavar="DIR", type=click.Path(),
     help="The folder to work in (default: WORKDIR, else the current one). More of them become /workspace-2 and so on.",
@@ -61,6 +64,10 @@ version_option = click.option(
     help="Use this version from now on; `pinned` for the one agentbox was tested with.",
 )  # fmt: skip
 ca_option = click.option("--ca-bundle", metavar="FILE", help="Extra certificates (PEM) that the images shall trust.")
+network_option = click.option(
+    "--network", type=click.Choice(["allowlist", "open", "none"]),
+    help="allowlist (default): through the broker, to allowed hosts. open: the engine's bridge, with keys inside.",
+)  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -71,9 +78,16 @@ def mounts(folders: tuple[str, ...], more: tuple[str, ...], who: Identity, *, al
     return workspace.resolve(wanted, who, allow_home=allow_home)
 
 
-def load(agent: str, who: Identity, asked: dict[str, str] | None = None, folder: Path | None = None) -> Policy:
+def load(
+    agent: str,
+    who: Identity,
+    asked: dict[str, str] | None = None,
+    folder: Path | None = None,
+    network: str | None = None,
+) -> Policy:
     """The merged policy of one agent, in the version in effect."""
-    return versions.apply(policies.load(agent, who.config_file, folder), who, asked or {})
+    policy = versions.apply(policies.load(agent, who.config_file, folder), who, asked or {})
+    return replace(policy, network=replace(policy.network, mode=network)) if network else policy
 
 
 def load_all(agents: tuple[str, ...], asked: dict[str, str] | None = None) -> tuple[Identity, list[Policy]]:

@@ -7,29 +7,48 @@ import os
 
 import click
 
-from agentbox import compose, hostenv
+from agentbox import compose, credentials, egress, hostenv, owner
 from agentbox import identity as identities
 from agentbox.cli import common
+from agentbox.engine import Facts
+from agentbox.identity import Identity
+from agentbox.policy_model import Policy
 
 
 @click.command("compose")
 @common.agent_argument
 @common.folder_option
 @common.mount_option
+@common.network_option
 @common.allow_home_option
 @common.json_option
-def command(agent: str, folders: tuple[str, ...], more: tuple[str, ...], allow_home: bool, as_json: bool) -> None:
+def command(  # noqa: PLR0913, PLR0917  one parameter for each option
+    agent: str,
+    folders: tuple[str, ...],
+    more: tuple[str, ...],
+    network: str | None,
+    allow_home: bool,
+    as_json: bool,
+) -> None:
     """Print the compose model that `run` would use, after all configuration files.
 
-    Variables without a value are taken from the environment of whoever runs it: no secret is printed.
+    Variables without a value are taken from the environment of whoever runs it: no secret is printed. What a run makes
+    for itself is called RUN; --network open prints a model without a broker, which plain Compose can run.
     """
     who = identities.current()
     mounts = common.mounts(folders, more, who, allow_home=allow_home)
-    policy = common.load(agent, who, None, mounts[0].source)
+    policy = common.load(agent, who, None, mounts[0].source, network)
     git = hostenv.git_identity(hostenv.start_git(who.home))
-    environment, _ = hostenv.environment(policy, os.environ, git, [])
+    keys = credentials.find(policy, who, os.environ, [])
+    environment, _ = hostenv.environment(policy, os.environ, git, [], keys)
+    facts = _facts()
     options = compose.Options(
-        identity=who, mounts=mounts, environment=environment, command=list(policy.command.argv), cpus=_engine_cpus()
+        identity=who,
+        mounts=mounts,
+        environment=environment,
+        command=list(policy.command.argv),
+        cpus=facts.cpus,
+        broker=_broker(policy, who, facts) if policy.network.mode == "allowlist" else None,
     )
     model = compose.model(policy, options)
     if as_json:
@@ -40,12 +59,25 @@ def command(agent: str, folders: tuple[str, ...], more: tuple[str, ...], allow_h
     click.echo(yaml.safe_dump(model, sort_keys=False, allow_unicode=True, width=120), nl=False)
 
 
-def _engine_cpus() -> int:
-    """The engine's CPUs; 0 where no engine answers, as printing needs none."""
+def _broker(policy: Policy, who: Identity, facts: Facts) -> egress.Broker:
+    """Where a run's broker would find its things: printing lays nothing out."""
+    run = owner.run_root(who) / "RUN"
+    return egress.Broker(
+        rules=run / "rules",
+        secrets=who.secrets / "RUN/keys",
+        authority=who.own_state / "ca",
+        audit=who.own_state / "audit/RUN",
+        addresses=policy.network.addresses,
+        isolate=egress.isolation(facts.version),
+    )
+
+
+def _facts() -> Facts:
+    """The engine's; nothing where no engine answers, as printing needs none."""
     from agentbox.engine import Engine
     from agentbox.errors import EngineError
 
     try:
-        return Engine().facts().cpus
+        return Engine().facts()
     except EngineError:
-        return 0
+        return Facts(0, "")

@@ -21,7 +21,7 @@ def command(state: bool, yes: bool) -> None:
 
     who, policies = common.load_all(())
     engine = Engine()
-    ours = {f"{tag(who, name)}:latest" for name in ("base", *(policy.agent for policy in policies))}
+    ours = {f"{tag(who, name)}:latest" for name in ("base", "egress", *(policy.agent for policy in policies))}
     images = [name for name in engine.images(INPUTS) if name in ours]
     folders = [who.home / item.host for policy in policies for item in policy.state] if state else []
     folders = [folder for folder in folders if folder.is_dir()]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import click
 
-from agentbox import hostenv, images, session, state, versions
+from agentbox import credentials, hostenv, images, session, state, versions
 from agentbox import identity as identities
 from agentbox import policy as policies
 from agentbox.cli import common
@@ -23,6 +23,7 @@ from agentbox.workspace import Mount
 @common.folder_option
 @common.mount_option
 @click.option("-e", "--env", "extra", multiple=True, metavar="NAME[=VALUE]", help="A variable for the agent.")
+@common.network_option
 @click.option("--dashboard", is_flag=True, help="Run the agent's dashboard instead, on this machine's loopback.")
 @common.allow_home_option
 @common.version_option
@@ -32,6 +33,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     folders: tuple[str, ...],
     more: tuple[str, ...],
     extra: tuple[str, ...],
+    network: str | None,
     dashboard: bool,
     allow_home: bool,
     version_of: tuple[str, ...],
@@ -48,7 +50,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     git = hostenv.start_git(who.home)
     mounts = common.mounts(folders, more, who, allow_home=allow_home)
     asked = versions.parse_options(version_of)
-    policy = common.load(agent, who, asked, mounts[0].source)
+    policy = common.load(agent, who, asked, mounts[0].source, network)
     ports = [port.name for port in policy.ports if dashboard and port.name == "dashboard"]
     if dashboard and not ports:
         raise UsageError(agent, "has no dashboard", "--dashboard is for hermes")
@@ -74,7 +76,8 @@ class Start:
     def run(self, engine: Engine) -> int:
         """Build what is missing, run it to its end, and return its exit code."""
         identity = hostenv.git_identity(self.git)
-        environment, private = hostenv.environment(self.policy, os.environ, identity, self.extra)
+        keys = credentials.find(self.policy, self.who, os.environ, self.extra)
+        environment, private = hostenv.environment(self.policy, os.environ, identity, self.extra, keys)
         facts = prepare(self.policy, self.who, engine, self.asked, rebuild=self.rebuild)
         sys.stdout.flush()
         request = session.Request(
@@ -84,8 +87,9 @@ class Start:
             command=self.words,
             environment=environment,
             private=private,
-            cpus=facts.cpus,
+            facts=facts,
             ports=self.ports,
+            keys=keys,
         )
         return session.run(request, engine)
 
@@ -95,7 +99,9 @@ def prepare(
 ) -> Facts:
     """Image and state directories, as a container of `policy` needs them."""
     facts = engine.facts()
-    if rebuild or images.stale(engine, images.recipes(policy, who, facts)[1]):
+    recipes = images.recipes(policy, who, facts)
+    needed = [recipes.agent, *([recipes.egress] if policy.network.mode == "allowlist" else [])]
+    if rebuild or any(images.stale(engine, recipe) for recipe in needed):
         from agentbox import build
 
         with common.progress() as report:

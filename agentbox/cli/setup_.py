@@ -14,7 +14,8 @@ from agentbox.engine import Engine
 
 @click.command("setup", cls=common.TailCommand)
 @common.agent_argument
-def command(agent: str, tail: tuple[str, ...]) -> int:
+@common.network_option
+def command(agent: str, network: str | None, tail: tuple[str, ...]) -> int:
     """Run AGENT on no folder of yours, to change what its later sessions run: settings, extensions, hooks, plugins.
 
     In `agentbox run` the agent's tools may read those but not change them. Here they may, and no folder is mounted:
@@ -25,5 +26,5 @@ def command(agent: str, tail: tuple[str, ...]) -> int:
     policies.check_agent(agent)
     who = identities.current()
     git = hostenv.start_git(who.home)
-    policy = policies.for_setup(common.load(agent, who))
+    policy = policies.for_setup(common.load(agent, who, network=network))
     return Start(policy, who, [], [*policy.command.argv, *tail], git).run(Engine())

@@ -19,9 +19,15 @@ from agentbox.engine import AGENT, WORKSPACE, Engine, find_docker, no_docker
 @common.agent_argument
 @common.folder_option
 @common.mount_option
+@common.network_option
 @common.allow_home_option
-def command(
-    agent: str, folders: tuple[str, ...], more: tuple[str, ...], allow_home: bool, tail: tuple[str, ...]
+def command(  # noqa: PLR0913, PLR0917  one parameter for each option
+    agent: str,
+    folders: tuple[str, ...],
+    more: tuple[str, ...],
+    network: str | None,
+    allow_home: bool,
+    tail: tuple[str, ...],
 ) -> int:
     """A shell, or the COMMAND after --, in the running container of AGENT for this folder, else in a new one.
 
@@ -36,7 +42,7 @@ def command(
     if running := engine.containers(*labels, everything=False):
         return _join(running[0].name, words)
     git = hostenv.start_git(who.home)
-    policy = common.load(agent, who, None, mounts[0].source)
+    policy = common.load(agent, who, None, mounts[0].source, network)
     return Start(policy, who, mounts, words, git).run(engine)
 
 

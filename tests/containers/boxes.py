@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agentbox import policy
+from agentbox import authority, identity, policy
 
 # A test run's images must not take the place of the user's own. Two checkouts that are tested at once need a name each.
 REAL_USER = os.environ.get("AGENTBOX_TEST_USER", "agentbox-test")
@@ -46,6 +48,10 @@ class Box:
     def run(self, agent: str, *arguments: str, options: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
         return self.agentbox("run", agent, *options, "--", *arguments)
 
+    def allow(self, host: str) -> None:
+        """What `agentbox allow` would write: a private server that this box's agents may reach."""
+        self.put(".config/agentbox/allowed.toml", f'[[allow]]\nhost = "{host}:*"\n')
+
     def shell(self, agent: str, script: str) -> subprocess.CompletedProcess[str]:
         return self.agentbox("shell", agent, "--", "bash", "-c", script)
 
@@ -64,6 +70,12 @@ class Box:
         return file
 
 
+def shared_authority() -> Path:
+    """The images trust one authority, and each box is a home of its own: all of them get the same."""
+    who = identity.Identity(UID, GID, REAL_USER, Path(tempfile.gettempdir()) / f"agentbox-tests-of-{REAL_USER}")
+    return authority.folder(who)
+
+
 def own(path: Path) -> None:
     if os.getuid() == 0:
         os.chown(path, UID, GID)
@@ -74,6 +86,11 @@ def make_box(folder: Path) -> Box:
     for path in (box.home, box.workspace):
         path.mkdir()
         own(path)
+    ca = box.put(".local/state/agentbox/ca/ca.crt", "").parent
+    for file in shared_authority().iterdir():
+        shutil.copyfile(file, ca / file.name)
+        (ca / file.name).chmod(0o600)
+        own(ca / file.name)
     # pytest's folders are for their owner alone, and the agent is somebody else where root runs the tests.
     for path in (folder, *folder.parents):
         if path.stat().st_mode & 0o005 != 0o005:

@@ -45,8 +45,11 @@ def images(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
 
 
 @pytest.fixture
-def box(images: Callable[[str], str], tmp_path: Path) -> Box:
-    return make_box(tmp_path)
+def box(images: Callable[[str], str], tmp_path: Path, gateway: str) -> Box:
+    """A box whose agents reach the host, where the model server is."""
+    box = make_box(tmp_path)
+    box.allow(gateway)
+    return box
 
 
 @pytest.fixture(params=list(AGENTS))

@@ -24,7 +24,7 @@ class FakeEngine:
     """Answers of an engine by (method, path); `asked` records the requests."""
 
     def __init__(self, path: Path) -> None:
-        self.answers: dict[str, tuple[int, object]] = {"GET /info": (200, INFO)}
+        self.answers: dict[str, tuple[int, object]] = {"GET /info": (200, INFO), "GET /networks": (200, [])}
         self.asked: list[str] = []
         engine = self
 
@@ -61,6 +61,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name)
     for name in ("SVC", "WORKDIR", "PARANOID_MODE", "TZ", "EDITOR", "VISUAL"):
         monkeypatch.delenv(name, raising=False)
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(runtime, 1000, 1000)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
     path = tmp_path / "home"
     (path / "project").mkdir(parents=True)
     for name, value in {"HOME": str(path), "HOST_UID": "1000", "HOST_GID": "1000", "REAL_USER": "dev"}.items():

@@ -10,7 +10,7 @@ import pytest
 
 from agentbox.cli import COMMANDS, root
 
-HEAVY = ("docker", "psutil", "rich", "yaml", "requests")
+HEAVY = ("cryptography", "docker", "keyring", "psutil", "rich", "yaml", "requests")
 
 
 @pytest.mark.parametrize("args", [["--help"], ["--version"], ["run", "--help"], ["completion", "bash"]])

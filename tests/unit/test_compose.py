@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from agentbox import compose, hostenv, identity, policy, workspace
+from agentbox import compose, credentials, hostenv, identity, policy, workspace
 from agentbox.composefile import render
 
 SECRET = "sk-very-secret"
@@ -109,11 +110,15 @@ def test_allowed_home_has_every_private_folder_covered(home: Path):
     ]
 
 
-def test_secrets_travel_by_name(home: Path):
+def test_without_a_broker_secrets_travel_by_name(home: Path):
     host = {"ANTHROPIC_API_KEY": SECRET, "TERM": "xterm", "UNRELATED": "x"}
-    model, private = hostenv.environment(policy.load("pi"), host, {}, [f"TOKEN={SECRET}"])
+    pi = policy.load("pi")
+    pi = replace(pi, network=replace(pi.network, mode="open"))
+    keys = credentials.find(pi, identity.current(), host, [])
+    model, private = hostenv.environment(pi, host, {}, [f"TOKEN={SECRET}"], keys)
     assert SECRET not in json.dumps(model)
     assert model["ANTHROPIC_API_KEY"] is None
+    assert private["ANTHROPIC_API_KEY"] == SECRET
     assert model["TERM"] is None
     assert "UNRELATED" not in model
     assert private[model["TOKEN"].strip("${}")] == SECRET
@@ -137,7 +142,7 @@ def test_git_identity_is_the_users_not_the_workspaces(home: Path):
     (home / ".gitconfig").write_text("[user]\n\tname = Ann $X\n\temail = a@b.c\n")
     found = hostenv.git_identity(hostenv.start_git(home))
     assert found["GIT_AUTHOR_NAME"] == found["GIT_COMMITTER_NAME"] == "Ann $X"
-    model, _ = hostenv.environment(policy.load("pi"), {}, found, [])
+    model, _ = hostenv.environment(policy.load("pi"), {}, found, [], credentials.Keys())
     assert model["GIT_AUTHOR_NAME"] == "Ann $$X"
     assert model["GIT_AUTHOR_EMAIL"] == "a@b.c"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shutil
 import socket
 import stat
 from pathlib import Path
@@ -131,14 +133,18 @@ def test_clean_removes_what_a_dead_owner_left(home: Path, engine):
         ],
     )
     engine.answers["DELETE /containers/dead"] = (204, b"")
+    labels = {"n1": dead, "n2": live}
+    networks = [{"Id": name, "Labels": {"io.agentbox.owner": text}} for name, text in labels.items()]
+    engine.answers["GET /networks"] = (200, networks)
+    engine.answers["DELETE /networks/n1"] = (204, b"")
     who = identity.current()
-    for name, text in (("d", dead), ("l", live)):
-        folder = owner.run_root(who) / name
-        (folder / "etc").mkdir(parents=True)
-        (folder / "etc" / "links").touch()
-        (folder / "owner").write_text(text)
-    assert owner.clean(Engine(), who) == ["dead", str(owner.run_root(who) / "d")]
-    assert [path.name for path in owner.run_root(who).iterdir()] == ["l"]
+    roots = (owner.run_root(who), who.secrets)
+    for root, (name, text) in itertools.product(roots, (("d", dead), ("l", live))):
+        (root / name / "keys").mkdir(parents=True)
+        (root / name / "keys/ONE").touch()
+        (root / name / "owner").write_text(text)
+    assert owner.clean(Engine(), who) == ["dead", "network n1", *(str(root / "d") for root in roots)]
+    assert [path.name for root in roots for path in root.iterdir()] == ["l", "l"]
 
 
 FACTS = Facts(2, "amd64")
@@ -147,23 +153,33 @@ FACTS = Facts(2, "amd64")
 def test_digest_tells_versions_users_and_packages_apart(home: Path):
     who = identity.current()
     pi = policy.load("pi")
-    base, agent = images.recipes(pi, who, FACTS)
-    assert images.recipes(pi, who, FACTS)[1].digest == agent.digest
-    assert images.recipes(versions.apply(pi, who, {"pi": "9.9.9"}), who, FACTS)[0].digest == base.digest
-    assert images.recipes(versions.apply(pi, who, {"pi": "9.9.9"}), who, FACTS)[1].digest != agent.digest
-    other = identity.Identity(1001, 1000, "dev", home)
-    assert images.recipes(pi, other, FACTS)[1].digest != agent.digest
+    found = images.recipes(pi, who, FACTS)
+    newer = images.recipes(versions.apply(pi, who, {"pi": "9.9.9"}), who, FACTS)
+    other = images.recipes(pi, identity.Identity(1001, 1000, "dev", home), FACTS)
+    assert images.recipes(pi, who, FACTS).agent.digest == found.agent.digest
+    assert newer.base.digest == found.base.digest
+    assert newer.agent.digest != found.agent.digest
+    assert other.agent.digest != found.agent.digest
+    assert newer.egress.digest == other.egress.digest == found.egress.digest
+
+
+def test_an_image_that_trusts_another_authority_is_another(home: Path):
+    who = identity.current()
+    before = images.recipes(policy.load("pi"), who, FACTS)
+    shutil.rmtree(who.own_state / "ca")
+    after = images.recipes(policy.load("pi"), who, FACTS)
+    assert (before.agent.digest != after.agent.digest, before.base.digest == after.base.digest) == (True, True)
 
 
 def test_another_cpu_builds_the_vault_from_source(home: Path):
-    base, _ = images.recipes(policy.load("pi"), identity.current(), Facts(2, "riscv64"))
+    base = images.recipes(policy.load("pi"), identity.current(), Facts(2, "riscv64")).base
     assert base.arguments["VAULT_FROM"] == "source"
     assert not any(name.startswith("lib/") for name in base.files)
     assert any(name.startswith("csrc/") for name in base.files)
 
 
 def test_image_is_stale_without_the_label_or_with_another(home: Path, engine):
-    _, agent = images.recipes(policy.load("pi"), identity.current(), FACTS)
+    agent = images.recipes(policy.load("pi"), identity.current(), FACTS).agent
     assert images.stale(Engine(), agent)
     path = f"GET /images/{agent.tag}/json"
     for label, expected in (("old", True), (agent.digest, False)):

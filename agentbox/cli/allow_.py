@@ -1,0 +1,69 @@
+"""agentbox allow"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from agentbox import allowed, audit
+from agentbox import identity as identities
+from agentbox.cli import common
+from agentbox.errors import UsageError
+from agentbox.policy import check_agent
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What was refused lately."""
+    from click.shell_completion import CompletionItem
+
+    return [
+        CompletionItem(host) for host in audit.refused_hosts(identities.current())[:50] if host.startswith(incomplete)
+    ]
+
+
+@click.command("allow")
+@click.argument("hosts", nargs=-1, metavar="[HOST[:PORT]]...", shell_complete=_complete)
+@click.option("--agent", metavar="AGENT", default="", help="For this agent only.", shell_complete=common.complete_agent)
+@click.option("--here", is_flag=True, help="For the current folder (or WORKDIR) only.")
+@click.option("--private", is_flag=True, help="Although its address is not public: a server in your own network.")
+@click.option("--remove", is_flag=True, help="Take it back, for later runs.")
+def command(hosts: tuple[str, ...], agent: str, here: bool, private: bool, remove: bool) -> None:
+    """Let agents reach HOST: at once where one runs, and from now on. Without HOST, list what was allowed so.
+
+    HOST is example.org, *.example.org (what is below it), an address, or host.docker.internal (this machine). Its ports
+    are 443 and 80 unless one is named; :* means any. It is kept beside your configuration, never in the folder.
+    """
+    who = identities.current()
+    if agent:
+        check_agent(agent)
+    if not hosts:
+        _show(allowed.entries(allowed.path(who)))
+        return
+    for host in hosts:
+        if remove:
+            if not allowed.remove(who, host):
+                raise UsageError(host, "is not among what was allowed", "`agentbox allow` lists it")
+            continue
+        entry = allowed.Entry(host, private, agent, _here() if here else "")
+        allowed.add(who, entry)
+        told = allowed.tell_brokers(who, entry)
+        running = f"; {len(told)} running now" if told else ""
+        click.echo(f"{host} for {agent or 'all agents'}{f' in {entry.workspace}' if here else ''}{running}", err=True)
+
+
+def _here() -> str:
+    return str(Path(os.environ.get("WORKDIR") or ".").resolve())
+
+
+def _show(entries: list[allowed.Entry]) -> None:
+    rows: list[tuple[object, ...]] = [
+        (each.host, each.agent or "all", "yes" if each.private else "", each.workspace or "everywhere")
+        for each in entries
+    ]
+    common.table(("HOST", "AGENT", "PRIVATE", "FOLDER"), rows)

@@ -1,0 +1,90 @@
+"""The providers' own hosts, played by this machine: a model server with a certificate that the broker, and only it, trusts."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import trustme
+from boxes import Agent, Box
+from fake_model import FakeModel, Step
+
+HOSTS = ("api.anthropic.com", "openrouter.ai", "api.openai.com", "github.com", "wrong.example")
+MINUTES = 10
+
+
+@dataclass(frozen=True)
+class Login:
+    """An agent and the one variable that holds its key. `files` are what it needs besides, `turn` takes their place of Agent.turn."""
+
+    agent: str
+    variable: str
+    host: str
+    files: dict[str, object]
+    turn: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return f"sk-real-{self.agent}-{self.variable.lower().replace('_', '-')}-0123456789"
+
+
+OPENCODE = {"permission": {"*": "allow"}}
+HERMES = "model:\n  provider: {}\n  default: {}\n"
+LOGINS = (
+    Login("pi", "ANTHROPIC_API_KEY", "api.anthropic.com", {}),
+    Login(
+        "pi", "OPENROUTER_API_KEY", "openrouter.ai", {},
+        turn=("-p", "--provider", "openrouter", "--model", "anthropic/claude-sonnet-4.5", "show me the file"),
+    ),
+    Login("claude", "ANTHROPIC_API_KEY", "api.anthropic.com", {}),
+    Login("claude", "ANTHROPIC_AUTH_TOKEN", "api.anthropic.com", {}),
+    Login("claude", "CLAUDE_CODE_OAUTH_TOKEN", "api.anthropic.com", {}),
+    Login(
+        "opencode", "ANTHROPIC_API_KEY", "api.anthropic.com",
+        {".config/opencode/opencode.json": OPENCODE | {"model": "anthropic/claude-sonnet-4-5"}},
+    ),
+    Login(
+        "opencode", "OPENROUTER_API_KEY", "openrouter.ai",
+        {".config/opencode/opencode.json": OPENCODE | {"model": "openrouter/anthropic/claude-sonnet-4.5"}},
+    ),
+    Login("hermes", "OPENROUTER_API_KEY", "openrouter.ai", {".hermes/config.yaml": HERMES.format("openrouter", "fake-model")}),
+    Login(
+        "hermes", "ANTHROPIC_API_KEY", "api.anthropic.com",
+        {".hermes/config.yaml": HERMES.format("anthropic", "claude-sonnet-4-5")},
+    ),
+)  # fmt: skip
+
+
+def seed(login: Login, box: Box) -> None:
+    for path, content in login.files.items():
+        box.put(path, content)  # type: ignore[arg-type]
+
+
+def turn(login: Login, agent: Agent) -> tuple[str, ...]:
+    return login.turn or agent.turn
+
+
+@contextmanager
+def provider(box: Box, gateway: str, script: Sequence[Step], folder: Path) -> Iterator[FakeModel]:
+    """All of HOSTS at once, at port 443 of the host; `box` is set up so that its broker finds and trusts them.
+
+    The box's AGENTBOX_CA_BUNDLE becomes the file `bundle`, in which the test's own authority stands beside the usual ones.
+    """
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*HOSTS).configure_cert(context)
+    bundle = folder / "bundle.pem"
+    usual = os.environ.get("AGENTBOX_CA_BUNDLE", "")
+    bundle.write_bytes((Path(usual).read_bytes() if usual else b"") + authority.cert_pem.bytes())
+    addresses = "\n".join(f'"{host}" = "{gateway}"' for host in HOSTS)
+    private = ", ".join(f'"{host}"' for host in HOSTS if host != "wrong.example")
+    box.put(
+        ".config/agentbox/config.toml",
+        f'[image]\nca_bundle = "{bundle}"\n[network]\nprivate = [{private}]\n[network.addresses]\n{addresses}\n',
+    )
+    with FakeModel(script, host=gateway, port=443, tls=context) as model:
+        yield model

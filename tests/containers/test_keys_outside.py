@@ -1,0 +1,105 @@
+"""A provider's key that the host's environment holds: the provider sees it, and nothing in the container does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from boxes import AGENTS, Box, finished
+from fake_model import FakeModel, Shell
+from holds import containers, inspected, places
+from provider import LOGINS, Login, provider, seed, turn
+from reporting import show
+
+# The turn's command says that it is there, and waits until the search is over.
+WAIT = "env >/workspace/environment; touch /workspace/at-it; until [ -e /workspace/searched ]; do sleep 0.2; done"
+found: dict[tuple[str, str], tuple[str, str]] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def printed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The table of this module, when its tests are done."""
+    yield
+    lines = [
+        "| agent | credential | at the provider | in the container | with --network open |",
+        "|---|---|---|---|---|",
+    ]
+    logins = [(login.agent, login.variable) for login in LOGINS if (login.agent, login.variable) in found]
+    show(
+        request.config,
+        lines + [f"| {agent} | {name} | real key | {' | '.join(found[agent, name])} |" for agent, name in logins],
+    )
+
+
+class Search(threading.Thread):
+    """Looks through the container while the agent's turn waits for it."""
+
+    def __init__(self, box: Box, secret: str) -> None:
+        super().__init__(daemon=True)
+        self.box, self.secret = box, secret
+        self.places: list[str] = []
+        self.said = ""
+
+    def run(self) -> None:
+        end = time.monotonic() + 120
+        while not (self.box.workspace / "at-it").exists() and time.monotonic() < end:
+            time.sleep(0.2)
+        try:
+            (container,) = containers(self.box)
+            self.places = places(container, self.secret)
+            self.said = inspected(container)
+        finally:
+            (self.box.workspace / "searched").touch()
+
+
+def searched(login: Login, box: Box, gateway: str, tmp_path: Path, *options: str) -> tuple[FakeModel, Search]:
+    """A whole turn of the agent with its key in the host's environment, and what was found in its container."""
+    agent = AGENTS[login.agent]
+    with provider(box, gateway, [Shell(WAIT)], tmp_path) as model:
+        seed(login, box)
+        search = Search(box, login.key)
+        search.start()
+        done = box.run(agent.name, *turn(login, agent), options=(*agent.options, *options))
+        search.join()
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "DONE" in done.stdout
+    return model, search
+
+
+@pytest.mark.parametrize("login", LOGINS, ids=lambda login: f"{login.agent} {login.variable}")
+def test_the_provider_sees_the_key_and_the_container_never_does(
+    login: Login, box: Box, gateway: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(login.variable, login.key)
+
+    model, search = searched(login, box, gateway, tmp_path)
+
+    assert model.credentials == {login.key}
+    assert search.places == []
+    assert login.key not in search.said
+    environment = (box.workspace / "environment").read_text()
+    assert f"{login.variable}=" in environment  # a placeholder, for agents that tools start
+    assert "agentbox" in environment.partition(f"{login.variable}=")[2].partition("\n")[0]
+    # agentbox itself keeps no copy on the disk either.
+    state = [path for path in box.home.rglob("*") if path.is_file() and login.key.encode() in path.read_bytes()]
+    assert state == []
+    found[login.agent, login.variable] = ("nowhere", found.get((login.agent, login.variable), ("", "not tried"))[1])
+
+
+@pytest.mark.parametrize("login", LOGINS, ids=lambda login: f"{login.agent} {login.variable}")
+def test_without_the_broker_the_container_holds_it(login: Login, box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: the same search finds the key where it is."""
+    monkeypatch.setenv(login.variable, login.key)
+    search = Search(box, login.key)
+    search.start()
+    done = box.agentbox("shell", login.agent, "--network", "open", "--", "bash", "-c", WAIT)
+    search.join()
+    assert done.returncode == 0, done.stderr
+    kinds = sorted({place.partition(" ")[0] for place in search.places})
+    assert kinds
+    assert login.key in search.said
+    nowhere = found.get((login.agent, login.variable), ("not tried",))[0]
+    found[login.agent, login.variable] = (nowhere, f"docker inspect, {', '.join(kinds)}")

@@ -1,0 +1,174 @@
+"""What a tool's own network reaches: the broker, and by it the allowed hosts. Each route is tried without a broker too."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from boxes import Box, finished, make_box
+from reporting import show
+from routes import ROUTES
+
+LISTED, UNLISTED = "listed.example", "unlisted.example"
+METADATA = "169.254.169.254"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Says REACHED; /redirect leads to the server's `elsewhere`, /headers says what came."""
+
+    def do_GET(self) -> None:
+        if self.path == "/redirect":
+            self.send_response(302)
+            self.send_header("location", self.server.elsewhere)  # type: ignore[attr-defined]
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"REACHED\n" + (str(self.headers).encode() if self.path == "/headers" else b""))
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@contextmanager
+def listening(elsewhere: str = "") -> Iterator[int]:
+    """A web server on all of the host's addresses; its port."""
+    server = ThreadingHTTPServer(("0.0.0.0", 0), Handler)
+    server.elsewhere = elsewhere  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+class Datagrams(threading.Thread):
+    """A UDP server on all addresses of the host that keeps what it gets, and answers."""
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(daemon=True)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("0.0.0.0", port))
+        self.port = self.socket.getsockname()[1]
+        self.seen: list[bytes] = []
+
+    def run(self) -> None:
+        while True:
+            try:
+                data, sender = self.socket.recvfrom(4096)
+            except OSError:
+                return
+            self.seen.append(data)
+            self.socket.sendto(b"REACHED", sender)
+
+
+@contextmanager
+def datagrams(port: int = 0) -> Iterator[Datagrams]:
+    server = Datagrams(port)
+    server.start()
+    yield server
+    server.socket.close()
+
+
+@pytest.fixture(scope="module")
+def metadata(engine: None) -> Iterator[None]:
+    """The host answers at the address by which clouds hand out their machines' credentials."""
+    if finished(["ip", "address", "add", f"{METADATA}/32", "dev", "lo"]).returncode:
+        pytest.skip("needs root to take the metadata address")
+    yield
+    finished(["ip", "address", "del", f"{METADATA}/32", "dev", "lo"])
+
+
+@pytest.fixture(scope="module")
+def neighbour(images: Callable[[str], str]) -> Iterator[str]:
+    """Another container, with a web server; its address."""
+    serve = "import http.server as h; H = h.BaseHTTPRequestHandler; H.do_GET = lambda s: s.wfile.write(b'HTTP/1.0 200 OK\\r\\n\\r\\nREACHED\\n'); h.HTTPServer(('', 8000), H).serve_forever()"
+    run = ["docker", "run", "--detach", "--rm", "--init", "--entrypoint=python3", images("base"), "-c", serve]
+    name = finished(run).stdout.strip()
+    address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    yield finished(["docker", "inspect", "-f", address, name]).stdout.strip()
+    finished(["docker", "rm", "--force", name])
+
+
+def own_address() -> str:
+    """An address of the host that is not a bridge's."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
+
+
+def configure(box: Box, gateway: str, listed_port: int) -> None:
+    addresses = f'"{LISTED}" = "{gateway}"\n"{UNLISTED}" = "{gateway}"\n'
+    box.put(
+        ".config/agentbox/config.toml",
+        f'[network]\nprivate = ["{LISTED}:{listed_port}"]\n[network.addresses]\n{addresses}',
+    )
+
+
+def script(lines: dict[str, str]) -> str:
+    """Shell that runs every line, and prints a line of JSON with all that came."""
+    parts = [
+        f"out=$( ( {line} ) 2>&1 </dev/null | head -c 2000 ); printf '%s\\0%s\\0' {shlex.quote(name)} \"$out\""
+        for name, line in lines.items()
+    ]
+    return "\n".join(parts)
+
+
+def outputs(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    assert done.returncode == 0, done.stderr
+    words = done.stdout.split("\0")
+    return dict(zip(words[::2], words[1::2], strict=False))
+
+
+@pytest.fixture(scope="module")
+def reached(
+    images: Callable[[str], str],
+    gateway: str,
+    neighbour: str,
+    metadata: None,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> dict[str, dict[str, str]]:
+    """What every route printed, by network mode."""
+    found = {}
+    box = make_box(tmp_path_factory.mktemp("routes"))
+    with listening() as port, datagrams() as udp, listening(f"http://{UNLISTED}:{port}/") as listed_port:
+        configure(box, gateway, listed_port)
+        stands_for = {
+            "LISTED_PORT": listed_port, "UDP_PORT": udp.port, "UNLISTED": UNLISTED, "LISTED": LISTED, "GATEWAY": gateway,
+            "NEIGHBOUR": neighbour, "HOST": own_address(), "PORT": port,
+        }  # fmt: skip
+
+        def filled(line: str) -> str:
+            return re.sub("|".join(stands_for), lambda match: str(stands_for[match[0]]), line)
+
+        for mode in ("allowlist", "open"):
+            lines = {route.name: filled((route.open if mode == "open" else "") or route.line) for route in ROUTES}
+            found[mode] = outputs(box.agentbox("shell", "--network", mode, "--", "bash", "-c", script(lines)))
+    rows = [f"| {route.name} | {route.blocked} |" for route in ROUTES]
+    request.addfinalizer(lambda: show(request.config, ["| route | blocked by |", "|---|---|", *rows]))
+    return found
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_route_is_closed(route: object, reached: dict[str, dict[str, str]]) -> None:
+    assert "REACHED" not in reached["allowlist"][route.name]  # type: ignore[attr-defined]
+    # The control: the same from a container on the engine's bridge.
+    assert "REACHED" in reached["open"][route.name]  # type: ignore[attr-defined]
+
+
+def test_refusal_says_what_allows_it(reached: dict[str, dict[str, str]]) -> None:
+    said = reached["allowlist"]["unlisted host by the proxy"]
+    assert f"{UNLISTED} is not on the allow-list" in said
+    assert "agentbox allow unlisted.example:" in said
