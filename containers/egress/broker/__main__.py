@@ -1,0 +1,159 @@
+"""python -m broker: start the broker. Ends with 125 and one line where it cannot."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+import types
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NoReturn
+
+from broker.audit import Audit
+from broker.forward import listen, outside
+from broker.live import Live
+from broker.resolve import JudgedLoop, Resolver
+from broker.rules import Rules
+
+SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+# Providers think for minutes without a byte; a connection on which nothing at all happens for this long is dead.
+IDLE_SECONDS = 4 * 3600
+
+
+def fail(what: object, cause: object) -> NoReturn:
+    """agentbox's own failures end with 125."""
+    print(f"agentbox-egress: {what}: {cause}", file=sys.stderr, flush=True)
+    os._exit(125)
+
+
+def arguments() -> argparse.Namespace:
+    """The places, which only tests change."""
+    parser = argparse.ArgumentParser(prog="broker", description=__doc__)
+    parser.add_argument("--rules", type=Path, default=Path("/etc/agentbox-egress/rules.json"))
+    parser.add_argument("--secrets", type=Path, default=Path("/run/secrets/agentbox"))
+    parser.add_argument("--ca", type=Path, default=Path("/run/secrets/agentbox-ca"))
+    parser.add_argument("--log", type=Path, default=Path("/var/log/agentbox-egress"))
+    parser.add_argument("--state", type=Path, default=Path("/tmp/agentbox-egress"))
+    parser.add_argument("--idle", type=int, default=IDLE_SECONDS, help="seconds after which a dead connection is closed")
+    return parser.parse_args()
+
+
+def without_all_addons() -> None:
+    """mitmproxy's addons package imports every addon, and with them Flask, LDAP and a flow language: half of the start.
+    A package of the same name and place without that import takes its place."""
+    spec = find_spec("mitmproxy")
+    assert spec and spec.submodule_search_locations
+    package = types.ModuleType("mitmproxy.addons")
+    package.__path__ = [str(Path(spec.submodule_search_locations[0], "addons"))]
+    sys.modules["mitmproxy.addons"] = package
+
+
+def state_folder(args: argparse.Namespace, rules: Rules) -> dict[str, Any]:
+    """Write what mitmproxy reads from files: its CA, and whom to trust. Returns the options that name them."""
+    args.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    authority = b"".join((args.ca / name).read_bytes().rstrip() + b"\n" for name in ("ca.key", "ca.crt"))
+    (args.state / "mitmproxy-ca.pem").write_bytes(authority)
+    bundle = args.state / "trusted.pem"
+    extra = Path(rules.ca_bundle).read_bytes() if rules.ca_bundle else b""
+    bundle.write_bytes(SYSTEM_BUNDLE.read_bytes() + b"\n" + extra)
+    return {"confdir": str(args.state), "ssl_verify_upstream_trusted_ca": str(bundle)}
+
+
+def mode_options(live: Live) -> dict[str, Any]:
+    """How the broker gets out: by itself or through another proxy."""
+    upstream = live.rules.upstream_proxy
+    if not upstream:
+        return {"mode": ["regular"]}
+    options: dict[str, Any] = {"mode": [f"upstream:{upstream.scheme}://{upstream.host}:{upstream.port}"]}
+    if upstream.auth:
+        value = live.secret(upstream.auth)
+        if not value or ":" not in value:
+            fail(f"secret {upstream.auth}", "is not user:password")
+        options["upstream_auth"] = value
+    return options
+
+
+class Ready:
+    """mitmproxy addon: says that the ports are open, or ends the broker where they cannot be opened."""
+
+    def __init__(self, rules: Rules, file: Path, servers: Any) -> None:
+        self.rules, self.file, self.servers = rules, file, servers
+        self.inbound: list[asyncio.Server] = []
+
+    async def running(self) -> None:
+        """Called once the proxy listens, or failed to."""
+        if not all(server.is_running for server in self.servers):
+            fail(f"port {self.rules.listen}", "cannot listen")
+        network = outside()
+        for inbound in self.rules.inbound:
+            try:
+                self.inbound.append(await listen(inbound, network))
+            except OSError as error:
+                fail(f"port {inbound.listen}", error.strerror or error)
+        gc.freeze()
+        self.file.write_text("ready\n")
+        print(f"agentbox-egress: ready on port {self.rules.listen} for {self.rules.agent}", flush=True)
+
+
+async def serve(args: argparse.Namespace, live: Live, resolver: Resolver) -> None:
+    """Run until SIGTERM."""
+    without_all_addons()
+    from mitmproxy.addons.proxyserver import Proxyserver
+    from mitmproxy.addons.tlsconfig import TlsConfig
+    from mitmproxy.addons.upstream_auth import UpstreamAuth
+    from mitmproxy.master import Master
+    from mitmproxy.options import Options
+
+    from broker.credentials import Credentials
+    from broker.gate import Gate
+
+    rules = live.rules
+    audit = Audit(args.log, agent=rules.agent, run=rules.run)
+    master = Master(Options())
+    proxy = Proxyserver()
+    gate = Gate(live, resolver, audit, outside())
+    ready = Ready(rules, args.state / "ready", proxy.servers)
+    master.addons.add(gate, Credentials(live), proxy, TlsConfig(), UpstreamAuth(), ready)
+    master.options.update(
+        listen_host="0.0.0.0",
+        listen_port=rules.listen,
+        connection_strategy="eager",
+        rawtcp=False,
+        tcp_timeout=args.idle,
+        **state_folder(args, rules),
+        **mode_options(live),
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, master.shutdown)
+    await master.run()
+    audit.close()
+
+
+def main() -> None:
+    """Start."""
+    args = arguments()
+    logging.basicConfig(level=logging.WARNING, format="agentbox-egress: %(message)s")
+    os.umask(0o077)
+    (args.state / "ready").unlink(missing_ok=True)
+    try:
+        live = Live(args.rules, args.secrets)
+    except (OSError, ValueError) as error:
+        fail(args.rules, getattr(error, "strerror", None) or error)
+    JudgedLoop.resolver = resolver = Resolver()
+    with asyncio.Runner(loop_factory=JudgedLoop) as runner:
+        try:
+            runner.run(serve(args, live, resolver))
+        except OSError as error:
+            fail(error.filename or "start", error.strerror or error)
+        except ValueError as error:
+            fail("CA", error)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
