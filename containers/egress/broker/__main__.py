@@ -110,7 +110,7 @@ async def serve(args: argparse.Namespace, live: Live, resolver: Resolver) -> Non
     from mitmproxy.options import Options
 
     from broker.credentials import Credentials
-    from broker.gate import Gate
+    from broker.gate import Gate, Leftovers
 
     rules = live.rules
     audit = Audit(args.log, agent=rules.agent, run=rules.run)
@@ -118,7 +118,7 @@ async def serve(args: argparse.Namespace, live: Live, resolver: Resolver) -> Non
     proxy = Proxyserver()
     gate = Gate(live, resolver, audit, outside())
     ready = Ready(rules, args.state / "ready", proxy.servers)
-    master.addons.add(gate, Credentials(live), proxy, TlsConfig(), UpstreamAuth(), ready)
+    master.addons.add(gate, Credentials(live), proxy, TlsConfig(), UpstreamAuth(), Leftovers(proxy.connections), ready)
     master.options.update(
         listen_host="0.0.0.0",
         listen_port=rules.listen,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
-from mitmproxy import http
+from mitmproxy import connection, http
 from mitmproxy.net.http.url import parse_authority
-from mitmproxy.proxy import commands, events, layer, layers
+from mitmproxy.proxy import commands, events, layer, layers, server_hooks
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.layers.tls import parse_client_hello
 from mitmproxy.tls import ClientHello
@@ -39,6 +41,21 @@ class Close(layer.Layer):
             yield commands.CloseConnection(self.context.client)
 
 
+class Leftovers:
+    """mitmproxy addon: closes what mitmproxy leaves open. A handler that is cancelled while it waits for its turn ends without
+    closing its socket, which happens when a request is refused while its body is still arriving."""
+
+    def __init__(self, connections: Mapping[Any, Any]) -> None:
+        self.connections = connections
+
+    def client_disconnected(self, client: connection.Client) -> None:
+        """Called when the client's handler has ended, however it did."""
+        handler = self.connections.get(client.id)
+        for transport in list(handler.transports.values()) if handler else []:
+            if transport.writer:
+                transport.writer.close()
+
+
 class Gate:
     """The addon. It also chooses the protocol of each connection, which decides what is intercepted."""
 
@@ -51,11 +68,11 @@ class Gate:
 
     # --- who asks ---------------------------------------------------------------------------------------------------
 
-    def client_connected(self, client: object) -> None:
+    def client_connected(self, client: connection.Client) -> None:
         """The proxy serves the agent's network, not the outward one."""
-        peer = client.peername[0]  # type: ignore[attr-defined]
+        peer = client.peername[0]
         if self.network.holds(peer):
-            client.error = "not on the agent's network"  # type: ignore[attr-defined]
+            client.error = "not on the agent's network"
             self.audit.record("deny", host=peer, rule="client", reason="a client outside the agent's network")
 
     # --- requests ---------------------------------------------------------------------------------------------------
@@ -128,9 +145,10 @@ class Gate:
 
     # --- connections ------------------------------------------------------------------------------------------------
 
-    async def server_connect(self, data: object) -> None:
+    async def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """The last word on each connection that is opened, whatever led to it."""
-        server = data.server  # type: ignore[attr-defined]
+        server = data.server
+        assert server.address
         host, port = server.address[:2]
         try:
             if self.upstream and (host, port) == (self.upstream.host, self.upstream.port):
