@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from boxes import AGENTS, Box, finished
+from boxes import AGENTS, Box
 from fake_model import FakeModel, Shell
 from holds import containers, inspected, places
 from provider import LOGINS, Login, provider, seed, turn

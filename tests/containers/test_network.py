@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shlex
 import socket
 import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from boxes import Box, finished, make_box

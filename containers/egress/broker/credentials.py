@@ -33,7 +33,8 @@ class Credentials:
             return
         found = [(rule, value) for rule in injections if (value := self.live.secret(rule.name))]
         pairs = [exchange.Pair(value, rule.placeholder) for rule, value in found]
-        flow.metadata[MASKS] = exchange.replacements(pairs)
+        basic = flow.request.headers.get("authorization", "")[:6].lower() == "basic "
+        flow.metadata[MASKS] = exchange.replacements(pairs, in_base64=basic)
         # An answer can only be searched as it is.
         flow.request.headers["accept-encoding"] = "identity"
         if flow.request.scheme != "https" and not rules.decide(host, flow.request.port).private:

@@ -53,24 +53,28 @@ def in_query(path: bytes, names: Sequence[str], pair: Pair) -> bytes:
 Replacement = tuple[bytes, bytes]
 
 
-def replacements(pairs: Iterable[Pair]) -> list[Replacement]:
-    """What to look for in a response, and what to put in its place: each secret as it is, quoted for URLs and JSON, and
-    in the middle of base64, where it has three forms."""
+def replacements(pairs: Iterable[Pair], *, in_base64: bool) -> list[Replacement]:
+    """What to look for in a response, and what to put in its place: each secret as it is, and quoted for URLs and JSON; in
+    the middle of base64 too, where it has three forms, if that is how it was sent. Each form costs a search of each byte."""
     found: dict[bytes, bytes] = {}
     for pair in pairs:
-        secret, placeholder = pair.secret.encode(), pair.placeholder.encode()
-        forms = (pair.secret, quote(pair.secret, safe=""), json.dumps(pair.secret)[1:-1], pair.secret.replace("/", r"\/"))
-        for form in forms:
-            found.setdefault(form.encode(), placeholder)
-        if len(secret) < SHORTEST_IN_BASE64:
-            continue
-        for shift in range(3):
-            # The first and last characters depend on what stands beside the secret.
-            whole = base64.b64encode(b"\0" * shift + secret).rstrip(b"=")
-            middle = whole[(shift * 8 + 5) // 6 : (shift + len(secret)) * 8 // 6]
-            for form_ in {middle, middle.replace(b"+", b"-").replace(b"/", b"_")}:
-                found.setdefault(form_, b"*" * len(form_))
+        quoted = quote(pair.secret, safe="")
+        for form in (pair.secret, quoted, json.dumps(pair.secret)[1:-1], pair.secret.replace("/", r"\/")):
+            found.setdefault(form.encode(), pair.placeholder.encode())
+        for form_ in _base64_forms(pair.secret.encode()) if in_base64 else ():
+            found.setdefault(form_, b"*" * len(form_))
     return sorted(found.items(), key=lambda item: -len(item[0]))
+
+
+def _base64_forms(secret: bytes) -> set[bytes]:
+    """What is the same in the base64 of every text with the secret in it, by how many bytes stand before it."""
+    forms: set[bytes] = set()
+    for shift in range(3 if len(secret) >= SHORTEST_IN_BASE64 else 0):
+        # The first and last characters depend on what stands beside the secret.
+        whole = base64.b64encode(b"\0" * shift + secret).rstrip(b"=")
+        middle = whole[(shift * 8 + 5) // 6 : (shift + len(secret)) * 8 // 6]
+        forms |= {middle, middle.replace(b"+", b"-").replace(b"/", b"_")}
+    return forms
 
 
 def mask(data: bytes, pairs: Sequence[Replacement]) -> bytes:
