@@ -82,6 +82,7 @@ def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
         path = etc / name
         path.write_text(text)
         path.chmod(0o644)
+    (etc / "probe").symlink_to(f"{request.policy.vault.tree}/.probe")
     options = Options(
         identity=request.identity,
         mounts=request.mounts,
