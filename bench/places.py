@@ -5,7 +5,6 @@ Each kind makes three places that differ in one thing: what /etc/ld.so.preload n
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -88,7 +87,7 @@ class Container:
         subprocess.run(["chown", "-R", f"{UID}:{UID}", self.folder, self.top / "state"], check=True)
         options = ["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none"]
         options += [f"--security-opt=seccomp={resources.tree('containers') / 'seccomp.json'}", f"--user={UID}:{UID}"]
-        options += ["--tmpfs=/tmp:exec", "--tmpfs=/home/agent", "--pids-limit=4096", "--entrypoint=sleep"]
+        options += ["--tmpfs=/tmp:exec", f"--tmpfs=/home/agent:uid={UID}", "--pids-limit=4096", "--entrypoint=sleep"]
         words = ["docker", "run", "-d", "--rm", "--init", *options, *(f"-v={each}" for each in volumes)]
         started = subprocess.run([*words, image(), "infinity"], check=True, text=True, capture_output=True)
         self.name = started.stdout.strip()
@@ -123,9 +122,9 @@ class Container:
 
 
 def image() -> str:
-    """The pi image of the user, built where it is missing."""
-    who = identity.current()
-    tag = images.recipes(policy.load("pi"), who, Engine().facts())[1].tag
-    if subprocess.run(["docker", "image", "inspect", tag], capture_output=True, check=False).returncode != 0:
-        subprocess.run([sys.executable, "-m", "agentbox", "build", "pi"], check=True, env=os.environ)
-    return tag
+    """The pi image of the user, built where it is missing or old."""
+    engine = Engine()
+    recipe = images.recipes(policy.load("pi"), identity.current(), engine.facts())[1]
+    if images.stale(engine, recipe):
+        subprocess.run([sys.executable, "-m", "agentbox", "build", "pi"], check=True, stdout=sys.stderr)
+    return recipe.tag

@@ -26,7 +26,7 @@ static int failed(long result)
 
 bool vault_confine_here(void)
 {
-	int result = vault_process.abi ? vault_confine(vault_policy(), vault_process.abi) : 0;
+	int result = vault_process.abi ? vault_confine(vault_policy(), vault_process.abi, vault_process.root) : 0;
 
 	if (result < 0)
 		failed(result);

@@ -60,7 +60,7 @@ static void become_tool(bool paranoid)
 		vault_check_kernel(paranoid);
 		return;
 	}
-	result = vault_is_confined() ? 0 : vault_confine(&policy, abi);
+	result = vault_is_confined() ? 0 : vault_confine(&policy, abi, NULL);
 	if (result < 0)
 		vault_die(125, "agentbox-launch: cannot confine this process: Landlock: errno ",
 			  vault_decimal(-result, number), NULL);

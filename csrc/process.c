@@ -12,15 +12,21 @@
 
 struct vault_process vault_process;
 
+static void *fresh_memory(size_t size)
+{
+	long address = sys_call(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (address < 0 && address > -4096)
+		vault_die(125, "agentbox: no memory for the vault", NULL);
+	return (void *)address;
+}
+
 /* No lock, which a fork in another thread would leave locked in the child: who comes second gives its copy back. */
 const struct vault_policy *vault_policy_at_first(void)
 {
 	const struct vault_policy *known = NULL;
-	struct vault_policy *mine = (void *)sys_call(SYS_mmap, 0, sizeof *mine, PROT_READ | PROT_WRITE,
-						     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct vault_policy *mine = fresh_memory(sizeof *mine);
 
-	if ((unsigned long)mine >= -4095UL)
-		vault_die(125, "agentbox: no memory for the policy", NULL);
 	vault_policy_load(mine);
 	if (__atomic_compare_exchange_n(&vault_process.policy, &known, mine, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return mine;
@@ -30,11 +36,19 @@ const struct vault_policy *vault_policy_at_first(void)
 
 static void confine_tool(struct vault_process *process)
 {
-	int result = process->abi ? vault_confine(vault_policy(), process->abi) : 0;
+	int result = process->abi ? vault_confine(vault_policy(), process->abi, NULL) : 0;
 	char number[24];
 
 	if (result < 0)
 		vault_die(125, "agentbox: cannot confine this process: Landlock: errno ", vault_decimal(-result, number), NULL);
+}
+
+static const struct vault_listing *list_root(void)
+{
+	struct vault_listing *listing = fresh_memory(sizeof *listing);
+
+	vault_list_root(listing);
+	return listing;
 }
 
 /* Who stands in a domain is a tool, whatever else may be said of it. */
@@ -46,6 +60,8 @@ static void start_outside(struct vault_process *process)
 	process->kernel = process->abi > 0;
 	if (process->role == VAULT_TOOL)
 		confine_tool(process);
+	else
+		process->root = list_root();
 	if (process->role == VAULT_AGENT && !process->kernel)	/* else its environment and memory are open in /proc */
 		sys_call(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0, 0);
 }

@@ -2,6 +2,7 @@
 #ifndef AGENTBOX_PROCESS_H
 #define AGENTBOX_PROCESS_H
 
+#include "domain.h"
 #include "identity.h"
 #include "vault.h"
 
@@ -13,6 +14,7 @@ struct vault_process {
 	bool kernel;		/* the kernel enforces the vault here, so the libc layer need not look behind a path's text */
 	int abi;		/* Landlock's; 0 where the kernel has none. Not asked for where the process is confined already */
 	int pid;		/* of the process that became ready; its (v)forked children have others */
+	const struct vault_listing *root;	/* of the agent and of links, for the domains that they make; else NULL */
 	const struct vault_policy *policy;	/* NULL until somebody asks for it: see vault_policy */
 };
 
