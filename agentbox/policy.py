@@ -89,6 +89,7 @@ def _build(agent: str, merged: Merged) -> Policy:
         state=tuple(StateDir(r["host"], r["path"], r["link"]) for r in rows("state")),
         vault=Vault(value("vault.tree"), items("vault.deny"), items("vault.read"), items("vault.write")),
         guard=items("guard.deny"),
+        frames=items("guard.frames"),
         env=Environment(
             items("env.pass"), items("env.secret"), items("env.hide"), items("env.keep"), dict(value("env.set", {}))
         ),

@@ -111,6 +111,7 @@ class Policy:
     state: tuple[StateDir, ...]
     vault: Vault
     guard: tuple[str, ...]
+    frames: tuple[str, ...]
     env: Environment
     hosts: tuple[str, ...]
     ports: tuple[Port, ...]

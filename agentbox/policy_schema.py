@@ -159,6 +159,7 @@ KEYS: dict[str, Key] = {
     "vault.read": Key(absolutes, "extend"),
     "vault.write": Key(absolutes, "extend"),
     "guard.deny": Key(strings, "extend", "extend"),
+    "guard.frames": Key(absolutes, "extend"),
     "env.pass": Key(env_names, "extend"),
     "env.secret": Key(env_names, "extend"),
     "env.hide": Key(env_names, "extend", "extend"),

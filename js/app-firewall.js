@@ -16,7 +16,7 @@
 // The hook takes its entry out of process.env.NODE_OPTIONS, so that node processes started by tools do not load it (they
 // are the vault's business). Workers load it: see install.js.
 
-const { loadPolicy, parsePolicy, POLICY_FILE, PolicyError } = require('./policy.js');
+const { loadPolicy, POLICY_FILE, PolicyError } = require('./policy.js');
 const { install, inherited } = require('./install.js');
 
 /** NODE_OPTIONS without the --require of this file; words may be quoted, `\` escapes inside quotes. */
@@ -46,9 +46,11 @@ function distrustCaches() {
   process.env.NODE_DISABLE_COMPILE_CACHE = '1';
 }
 
-/** Installs the guard in this thread from the given object; the entry passes what it read from POLICY_FILE. */
-function installFrom(object, tool = false) {
-  return install(parsePolicy(object), object, __filename, tool);
+/** Installs the guard in this thread from a decoded policy file; the entry passes what it read from POLICY_FILE. */
+const installFrom = (object) => install(object, __filename);
+
+function installInherited({ objects, tool }) {
+  for (const object of objects) install(object, __filename, tool);
 }
 
 function start() {
@@ -57,7 +59,7 @@ function start() {
   try {
     const given = inherited();
     if (given === undefined) installFrom(loadPolicy());
-    else installFrom(given.policy, given.tool);
+    else installInherited(given);
   } catch (error) {
     const what = error instanceof PolicyError ? `${POLICY_FILE}: ${error.message}` : `the in-process guard failed: ${error.stack}`;
     process.stderr.write(`agentbox: ${what}. Hint: start the agent through agentbox, which renders this file\n`);

@@ -43,6 +43,12 @@ def node(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
+def newest_node(request: pytest.FixtureRequest) -> str:
+    """The newest node that npm has: what it adds to its surface is to be noticed here."""
+    return str(_installed(request.config.cache.mkdir("agentbox-node-newest"), "node@latest") / "node" / "bin" / "node")
+
+
+@pytest.fixture(scope="session")
 def node_modules(request: pytest.FixtureRequest) -> Path:
     """The pi that agentbox pins, and ripgrep for its grep tool."""
     package = tomllib.loads((ROOT / "agentbox/agents/pi.toml").read_text())["package"]

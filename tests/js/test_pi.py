@@ -59,8 +59,17 @@ class Pi:
         (self.work / ".env").write_text(f"TOKEN={KEY}\n")
 
     def environment(self) -> Mapping[str, str]:
-        deny = ["auth.json", ".env", ".pi/agent", "gh_*"]
-        policy = {"version": 1, "agent": "pi", "deny": deny, "paths": [str(self.auth)]}
+        deny = ["auth.json", ".env", "gh_*"]
+        policy = {
+            "version": 2,
+            "agent": "pi",
+            "tree": str(self.agent),
+            "deny": deny,
+            "paths": [str(self.auth)],
+            "read": [str(self.agent / name) for name in ("settings.json", "models.json", "extensions", "skills")],
+            "write": [],
+            "frames": ["/dist/core/tools"],
+        }
         rg = next(self.modules.glob("@vscode/ripgrep-*/bin"))
         return environment(
             HOME=str(self.root / "home"),

@@ -33,7 +33,7 @@ function fail(cause) {
 function takeFirewall() {
   const firewall = process[Symbol.for("agentbox.firewall")];
   if (firewall === undefined) fail("js/app-firewall.js is not loaded in this process");
-  if (firewall.version !== 1) fail(`js/app-firewall.js speaks version ${firewall.version}, this extension 1`);
+  if (firewall.version !== 2) fail(`js/app-firewall.js speaks version ${firewall.version}, this extension 2`);
   return firewall;
 }
 
