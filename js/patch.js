@@ -12,6 +12,8 @@ const [READ, CHANGE, ENTRY] = [0, 1, 2]; // as in rules.js, which is loaded late
 const KINDS = p.freeze({ __proto__: null, read: READ, change: CHANGE, into: CHANGE, entry: ENTRY, tree: ENTRY });
 const WRITING = fs.constants.O_WRONLY | fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_TRUNC | fs.constants.O_APPEND;
 
+const STREAMS = ['createReadStream', 'createWriteStream', 'ReadStream', 'WriteStream', 'FileReadStream', 'FileWriteStream'];
+
 /** Whether flags of open() leave the file as it is. What node would refuse counts as a change. */
 function kindOfFlags(flags) {
   if (flags === undefined || flags === null || typeof flags === 'function') return READ;
@@ -61,6 +63,17 @@ class Patcher {
       const native = this.#wrap(fs[name].native, FS.realpath, name === 'realpath' ? 'callback' : 'throw', 'realpath');
       p.defineProperty(fs[name], 'native', { value: native, writable: true, configurable: true, enumerable: true });
     }
+    if (this.#context.byStack) for (const name of STREAMS) fs[name] = this.#enter(fs[name]);
+  }
+
+  /** A stream opens its file when the frames of the tool that made it are gone; so it is made in the tool context. */
+  #enter(original) {
+    const { inTool, runAsTool } = this.#context;
+    const make = (call) => (inTool() ? runAsTool(call) : call());
+    return new Proxy(original, {
+      apply: (target, self, args) => make(() => p.apply(target, self, args)),
+      construct: (target, args, newTarget) => make(() => p.construct(target, args, newTarget)),
+    });
   }
 
   /** Puts a checked function in the place of owner[name], where there is one. */

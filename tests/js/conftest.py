@@ -54,3 +54,10 @@ def node_modules(request: pytest.FixtureRequest) -> Path:
     package = tomllib.loads((ROOT / "agentbox/agents/pi.toml").read_text())["package"]
     cache = request.config.cache.mkdir("agentbox-pi")
     return _installed(cache, f"{package['name']}@{package['version']}", "@vscode/ripgrep@1.18.0")
+
+
+@pytest.fixture(scope="session")
+def old_node_modules(request: pytest.FixtureRequest) -> Path:
+    """The last pi that ships its tools as files, under the name it had then."""
+    cache = request.config.cache.mkdir("agentbox-pi-files")
+    return _installed(cache, "@mariozechner/pi-coding-agent@0.73.1", "@vscode/ripgrep@1.18.0")

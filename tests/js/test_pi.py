@@ -45,6 +45,7 @@ class Pi:
     extensions: Sequence[Path] = (GUARD,)
     preload: bool = True
     options: Sequence[str] = ()
+    cli: str = "@earendil-works/pi-coding-agent/dist/bundle/cli.js"
     extra: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -82,7 +83,7 @@ class Pi:
     def command(self, model: FakeModel, *mode: str) -> list[str]:
         (self.agent / "models.json").write_text(json.dumps({"providers": {"anthropic": {"baseUrl": model.url}}}))
         hook = ["--require", str(HERE / "preload.cjs")] if self.preload else []
-        cli = self.modules / "@earendil-works/pi-coding-agent/dist/bundle/cli.js"
+        cli = self.modules / self.cli
         load = [word for path in self.extensions for word in ("--extension", str(path))]
         choice = ["--provider", "anthropic", "--model", "claude-sonnet-4-5", *self.options]
         return [self.node, *hook, str(cli), *load, *choice, *mode]
@@ -300,7 +301,7 @@ def test_changed_api_of_pi_ends_with_125(pi: Pi, change: str, cause: str) -> Non
     changed.parent.mkdir()
     for name in ("arguments.js", "matches.js"):
         (changed.parent / name).write_text((GUARD / name).read_text())
-    source = (GUARD / "index.js").read_text().replace("import * as host from", "import * as hostModule from")
+    source = (GUARD / "index.js").read_text().replace("const host = await", "const hostModule = await")
     changed.write_text(
         source.replace("\nconst GUARDED", f"\nconst host = {{ ...hostModule, {change} }};\nconst GUARDED")
     )
@@ -308,6 +309,35 @@ def test_changed_api_of_pi_ends_with_125(pi: Pi, change: str, cause: str) -> Non
     result, model = pi.run([SCRIPT[0]])
     assert (result.returncode, model.results) == (125, []), result.stderr
     assert cause in result.stderr
+
+
+@pytest.fixture
+def old_pi(node: str, old_node_modules: Path, tmp_path: Path) -> Pi:
+    cli = "@mariozechner/pi-coding-agent/dist/cli.js"
+    made = Pi(node, old_node_modules, tmp_path, options=("--tools", "read,write,edit,grep,ls"), cli=cli)
+    (made.work / "link").symlink_to(made.auth)
+    return made
+
+
+@pytest.mark.parametrize("guard", ["frames", "frames and extension"])
+def test_old_pi_with_tools_as_files_is_guarded(old_pi: Pi, guard: str) -> None:
+    """The frames of its tool files are enough; the extension adds the sentence and what a child process finds."""
+    old_pi.extensions = (GUARD,) if "extension" in guard else ()
+    result, model = old_pi.run([*SCRIPT[:DENIED], Call("read", {"path": "plain.txt"}), SCRIPT[8]])
+    assert result.returncode == 0, result.stderr
+    assert model.credentials == {KEY}
+    assert len(model.results) == DENIED + 2
+    assert all("EACCES" in got and KEY not in got for got in model.results[:DENIED])
+    assert "ordinary TOKEN" in model.results[DENIED]
+    assert (KEY in model.results[-1]) is (guard == "frames"), "grep runs ripgrep, whose lines only the extension sees"
+    assert KEY in old_pi.auth.read_text() and KEY in (old_pi.work / ".env").read_text()
+
+
+def test_control_old_pi_without_guard_reads_the_key(old_pi: Pi) -> None:
+    old_pi.extensions, old_pi.preload = (), False
+    _, model = old_pi.run(SCRIPT[:3])
+    assert len(model.results) == 3
+    assert all(KEY in got for got in model.results)
 
 
 def with_real_entry(pi: Pi) -> Path:

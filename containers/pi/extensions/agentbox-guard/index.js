@@ -10,9 +10,11 @@
 // Path arguments are checked beforehand as well, because the refusal then comes as one sentence and nothing has begun.
 
 import { AsyncResource } from "node:async_hooks";
-import * as host from "@earendil-works/pi-coding-agent";
 import { checkInput, resolvePath } from "./arguments.js";
 import { hideProtectedMatches } from "./matches.js";
+
+// pi's own module, under the name it has now or had before 0.74.
+const host = await import("@earendil-works/pi-coding-agent").catch(() => import("@mariozechner/pi-coding-agent"));
 
 const GUARDED = {
   read: "createReadToolDefinition",
