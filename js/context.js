@@ -10,7 +10,6 @@ const { AsyncLocalStorage } = require('node:async_hooks');
 const p = require('./primordials.js');
 
 const TOOL = Symbol('agentbox.tool');
-const MAX_FRAMES = 200; // the most that node gives; the agent never calls that deep
 const METHODS = ['getStore', 'enterWith', 'run', 'exit', 'disable'];
 
 /** A storage with methods of its own: node's call each other through the prototype, which a tool may have replaced. */
@@ -20,33 +19,16 @@ function createStorage() {
   return storage;
 }
 
-/** Whether a file of a tool is on the stack. getCallSites heeds neither Error.stackTraceLimit nor prepareStackTrace. */
-function createStackCheck(directories) {
-  const { getCallSites } = require('node:util');
-  const { pathToFileURL } = require('node:url');
-  if (typeof getCallSites !== 'function') throw new Error('tools shipped as files need node 22.9 or newer');
-  const prefixes = p.freeze(directories.flatMap((directory) => [`${directory}/`, `${pathToFileURL(directory).href}/`]));
-  return () => {
-    const sites = getCallSites(MAX_FRAMES);
-    for (let i = 0; i < sites.length; i++) {
-      for (let k = 0; k < prefixes.length; k++) if (p.startsWith(sites[i].scriptName, prefixes[k])) return true;
-    }
-    return sites.length >= MAX_FRAMES; // what lies below cannot be seen
-  };
-}
-
 /**
  * { inTool, mayBeTool, runAsTool, byStack }: `mayBeTool` is quick and never wrongly false; where it says yes, `inTool` decides.
  * With `always`, as in a worker that a tool started, everything is a tool. `directories` hold tools shipped as files.
  */
 function createContext(always, directories) {
   const storage = createStorage();
-  const { getStore, run } = storage;
-  const getOwnStore = p.uncurryThis(getStore);
-  const marked = always ? () => true : () => getOwnStore(storage) === TOOL;
-  const runAsTool = (fn) => p.apply(run, storage, [TOOL, fn]);
+  const marked = always ? () => true : () => storage.getStore() === TOOL;
+  const runAsTool = (fn) => storage.run(TOOL, fn);
   if (always || directories.length === 0) return { inTool: marked, mayBeTool: marked, runAsTool, byStack: false };
-  const onStack = createStackCheck(directories);
+  const onStack = require('./stack.js').createStackCheck(directories);
   return { inTool: () => marked() || onStack(), mayBeTool: () => true, runAsTool, byStack: true };
 }
 

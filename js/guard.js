@@ -3,11 +3,12 @@
 // leads (symlinks, /proc/self/fd/N, a link that dangles); for a file with several names, its inode.
 // Loaded when the first tool runs; what it calls was taken from fs before that was patched.
 
+const fs = require('node:fs');
 const { original } = require('./primordials.js');
 const p = require('./primordials.js');
 const { Rules, READ, CHANGE, ENTRY } = require('./rules.js');
 
-const { lstatSync, statSync, readlinkSync, readdirSync, realpath, openHandle, resolve, dirname, basename, fileURLToPath } = original;
+const { lstatSync, statSync, readlinkSync, readdirSync, realpath, resolve, dirname, basename, fileURLToPath } = original;
 
 const QUIET = p.freeze({ throwIfNoEntry: false });
 const MAX_LINKS = 40;
@@ -53,7 +54,7 @@ class Guard {
   /** FileHandle is no public class; one handle shows its prototype. */
   async learnFileHandle() {
     if (this.#fileHandle !== null) return;
-    const handle = await openHandle('/dev/null', 'r');
+    const handle = await fs.promises.open('/dev/null', 'r');
     this.#fileHandle = p.getPrototypeOf(handle);
     await handle.close();
   }

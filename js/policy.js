@@ -6,6 +6,7 @@ const { isArray, freeze } = require('./primordials.js');
 
 const POLICY_FILE = '/etc/agentbox/firewall.json';
 const VERSION = 2;
+const NORMAL = /^(?:\/(?!\.\.?(?:\/|$))[^/\0]+)+$/;
 
 class PolicyError extends Error {}
 
@@ -39,6 +40,7 @@ function parseName(entry) {
 }
 
 function parsePath(path, key) {
+  if (typeof path === 'string' && NORMAL.test(path)) return path;
   if (typeof path !== 'string' || !path.startsWith('/')) throw new PolicyError(`"${key}" holds ${JSON.stringify(path)}, which is not absolute`);
   const normal = path.replace(/\/+/g, '/').replace(/(.)\/$/, '$1');
   if (normal === '/' || normal.split('/').some((part) => part === '.' || part === '..')) {

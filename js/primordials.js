@@ -40,7 +40,7 @@ module.exports = {
   // What the guard itself asks of the file system, before patch.js replaces it.
   original: Object.freeze({
     lstatSync: fs.lstatSync, statSync: fs.statSync, readlinkSync: fs.readlinkSync, readdirSync: fs.readdirSync,
-    realpath: fs.realpathSync.native, openHandle: fs.promises.open,
+    realpath: fs.realpathSync.native,
     resolve: path.resolve, dirname: path.dirname, basename: path.basename, fileURLToPath,
   }),
 };

@@ -63,7 +63,7 @@ const UNGUARDED = {
     ...all('passes messages', 'BroadcastChannel MessageChannel MessagePort moveMessagePortToContext parentPort postMessageToThread receiveMessageOnPort locks'),
     ...all(DATA, 'SHARE_ENV isInternalThread isMainThread isMarkedAsUntransferable markAsUncloneable markAsUntransferable resourceLimits threadId threadName workerData '
       + 'getEnvironmentData setEnvironmentData'),
-    Worker: 'replaced by install.js: it loads the hook',
+    Worker: 'replaced by app-firewall.js: it loads the hook',
   },
 };
 
