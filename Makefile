@@ -38,6 +38,7 @@ format: venv ## rewrite the Python files in the house format
 
 bench: venv ## the speed ratios, side by side in one run
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.firewall
 
 docs: venv ## regenerate docs/cli.md, containers/compose.yaml and containers/seccomp.json
 	$(BIN)/python -m agentbox.generate
