@@ -102,7 +102,7 @@ class Guard {
     if (kind === ENTRY) {
       const name = p.endsWith(absolute, '/') ? lexical : absolute;
       const parent = canonical(dirname(name));
-      const beside = this.#first((set) => set.judgeEntry(parent));
+      const beside = this.#first((set) => set.judgeEntry(parent, resolve(parent, basename(name))));
       if (beside !== null) return beside;
     }
     return this.#checkFile(real, kind);
@@ -136,8 +136,8 @@ class Guard {
 
   /** A name that is not there yet, and the directories that may have to be made for it. */
   #checkNew(name) {
-    for (let parent = dirname(name); ; parent = dirname(parent)) {
-      const beside = this.#first((set) => set.judgeEntry(parent));
+    for (let child = name, parent = dirname(name); ; child = parent, parent = dirname(parent)) {
+      const beside = this.#first((set) => set.judgeEntry(parent, child));
       if (beside !== null || parent === '/' || statSync(parent, QUIET) !== undefined) return beside;
     }
   }

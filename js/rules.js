@@ -124,19 +124,23 @@ class Rules {
     for (let i = 0; i < this.#names.length; i++) {
       if (matchesParts(this.#names[i].parts, path)) return this.#names[i];
     }
-    if (!this.#isFar(path)) {
-      for (let i = 0; i < this.#rights.length; i++) {
-        const right = this.#rights[i];
-        if (path !== right.path && !p.startsWith(path, right.prefix)) continue;
-        if (right.rule !== null && (kind !== READ || !right.rule.readable)) return right.rule;
-        break;
-      }
-    }
+    const right = this.#isFar(path) ? null : this.#longest(path);
+    if (right !== null && right.rule !== null && (kind !== READ || !right.rule.readable)) return right.rule;
     return isProcessMemory(path) ? MEMORY : null;
   }
 
-  /** The rule by which no name is made or removed in `directory`. */
-  judgeEntry(directory) { return this.#ways[directory] ?? null; }
+  #longest(path) {
+    for (let i = 0; i < this.#rights.length; i++) {
+      if (path === this.#rights[i].path || p.startsWith(path, this.#rights[i].prefix)) return this.#rights[i];
+    }
+    return null;
+  }
+
+  /** The rule by which `path`, a name in `directory`, is not made or removed; one that may be written is known by name. */
+  judgeEntry(directory, path) {
+    const rule = this.#ways[directory] ?? null;
+    return rule !== null && this.#longest(path)?.rule === null ? null : rule;
+  }
 
   /** The rule of a listed path below `directory`. */
   judgeBelow(directory) {

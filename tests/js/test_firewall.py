@@ -211,6 +211,67 @@ def test_channel_cannot_be_replaced_or_left(node: str) -> None:
     assert _evaluate(node, source) == "true true version,agent,runAsTool,check,protect"
 
 
+@pytest.mark.parametrize(
+    "get",
+    [
+        "require('fs/promises')",
+        "require('node:fs/promises')",
+        "require('module')._load('fs/promises')",
+        "require('module')._load('node:fs/promises')",
+        "require('module').createRequire('/tmp/')('fs/promises')",
+        "process.getBuiltinModule('fs/promises')",
+        "fs.promises",
+        "Object.getOwnPropertyDescriptor(fs, 'promises').get()",
+        "await import('fs/promises')",
+        "(await import('fs')).promises",
+    ],
+)
+def test_functions_kept_before_the_first_tool_are_patched_ones(each_node: str, tmp_path: Path, get: str) -> None:
+    """fs.promises and Worker are patched late, when somebody asks for them: whichever way that is."""
+    (tmp_path / ".env").write_text("TOP-SECRET")
+    get_workers = get.replace("fs/promises", "worker_threads") if "fs/promises" in get else "require('worker_threads')"
+    source = f"""
+      const channel = require({str(FIREWALL)!r}).installFrom({json.dumps(POLICY)});
+      const fs = require('fs'); process.chdir({str(tmp_path)!r});
+      const main = async () => {{
+        const {{ readFile }} = {get}; const {{ Worker }} = {get_workers};
+        const look = "try {{ console.log(String(require('fs').readFileSync('.env'))) }} catch (e) {{ console.log(e.code) }}";
+        const tool = async () => {{
+          console.log(await readFile('.env', 'utf8').catch((e) => e.code));
+          const worker = new Worker(look, {{ eval: true, execArgv: [] }});
+          await new Promise((done) => worker.on('exit', done));
+        }};
+        await tool();
+        await channel.runAsTool(tool);
+      }};
+      main();
+    """
+    result = _node(each_node, "-e", source)
+    assert result.stdout.split() == ["TOP-SECRET", "TOP-SECRET", "EACCES", "EACCES"], result.stderr
+
+
+@pytest.mark.parametrize("setup", [False, True], ids=["run", "setup"])
+def test_setup_lets_tools_make_what_a_run_keeps_from_them(node: str, tmp_path: Path, setup: bool) -> None:
+    """`agentbox setup` turns the right `read` into `write`; what is denied, and names that nobody listed, stay."""
+    (tmp_path / "agent").mkdir()
+    (tmp_path / "agent/auth.json").write_text("TOP-SECRET")
+    settings = [str(tmp_path / "agent" / name) for name in ("settings.json", "skills")]
+    policy = {**POLICY, "tree": str(tmp_path), "paths": [str(tmp_path / "agent/auth.json")], "read": [], "write": []}
+    policy["write" if setup else "read"] = settings
+    source = f"""
+      const fs = require('fs'); process.chdir({str(tmp_path / "agent")!r});
+      const {{ runAsTool }} = require({str(FIREWALL)!r}).installFrom({json.dumps(policy)});
+      const attempts = [
+        () => fs.writeFileSync('settings.json', 'x'), () => fs.unlinkSync('settings.json'),
+        () => fs.mkdirSync('skills/new', {{ recursive: true }}), () => fs.writeFileSync('skills/new/SKILL.md', 'x'),
+        () => fs.readFileSync('auth.json'), () => fs.writeFileSync('other.json', 'x')];
+      const said = (attempt) => {{ try {{ attempt(); return 'done'; }} catch (e) {{ return e.code; }} }};
+      console.log(attempts.map((attempt) => runAsTool(() => said(attempt))).join());
+    """
+    allowed = "done" if setup else "EACCES"
+    assert _evaluate(node, source) == ",".join([allowed] * 4 + ["EACCES"] * 2)
+
+
 def test_second_hook_patches_nothing_and_adds_its_policy(node: str, tmp_path: Path) -> None:
     """Two agents or two copies of the hook in one process: what either policy protects is protected."""
     copy = tmp_path / "copy"
