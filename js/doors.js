@@ -90,6 +90,7 @@ function refuse({ inTool }, object, property, reason, condition) {
     }
     return new.target === undefined ? p.apply(original, this, args) : p.construct(original, args);
   };
+  p.defineProperty(wrapper, 'name', { value: name, configurable: true });
   p.defineProperty(owner, name, { value: dress(wrapper, original), writable: true, configurable: true });
 }
 

@@ -8,6 +8,7 @@ const { FS, SYSCALL, DELIVERY } = require('./methods.js');
 
 const { apply } = p;
 
+const PROMISIFY = Symbol.for('nodejs.util.promisify.custom');
 const STREAMS = ['createReadStream', 'createWriteStream', 'ReadStream', 'WriteStream', 'FileReadStream', 'FileWriteStream'];
 
 class Patcher {
@@ -36,13 +37,14 @@ class Patcher {
   }
 
   patchFs() {
+    const natives = { realpath: fs.realpath.native, realpathSync: fs.realpathSync.native };
     for (const name in FS) {
       const roles = FS[name];
       this.patch(fs, name, roles, DELIVERY[name] ?? 'callback', name);
       this.patch(fs, `${name}Sync`, roles, DELIVERY[`${name}Sync`] ?? 'throw', name);
     }
-    for (const name of ['realpath', 'realpathSync']) {
-      const native = this.#wrap(fs[name].native, FS.realpath, name === 'realpath' ? 'callback' : 'throw', 'realpath');
+    for (const name in natives) {
+      const native = this.#wrap(natives[name], FS.realpath, name === 'realpath' ? 'callback' : 'throw', 'realpath');
       p.defineProperty(fs[name], 'native', { value: native, writable: true, configurable: true, enumerable: true });
     }
     if (this.#context.byStack) for (const name of STREAMS) fs[name] = this.#enter(fs[name]);
@@ -73,10 +75,13 @@ class Patcher {
     const plan = { roles, delivery, syscall, missing };
     const guarded = (self, args) => this.#guarded(original, self, args, plan);
     // The way of every call where no tool runs: nothing is made or looked up here but the arguments.
-    const wrapper = function (...args) {
-      return mayBeTool() ? guarded(this, args) : apply(original, this, args);
+    const { name } = original;
+    const named = {
+      [name](...args) {
+        return mayBeTool() ? guarded(this, args) : apply(original, this, args);
+      },
     };
-    return dress(wrapper, original);
+    return dress(named[name], original);
   }
 
   #guarded(original, self, given, { roles, delivery, syscall, missing }) {
@@ -100,14 +105,10 @@ class Patcher {
   }
 }
 
-/** Callers may rely on name, length and custom symbols of the original. */
+/** Callers may rely on the length of the original, and util.promisify on what fs.exists says of itself. */
 function dress(wrapper, original) {
-  p.defineProperty(wrapper, 'name', { value: original.name, configurable: true });
   p.defineProperty(wrapper, 'length', { value: original.length, configurable: true });
-  const keys = p.ownKeys(original);
-  for (let i = 2; i < keys.length; i++) { // name and length come first
-    if (keys[i] !== 'prototype') p.defineProperty(wrapper, keys[i], p.getOwnPropertyDescriptor(original, keys[i]));
-  }
+  if (original[PROMISIFY] !== undefined) p.defineProperty(wrapper, PROMISIFY, { value: original[PROMISIFY], configurable: true });
   return wrapper;
 }
 

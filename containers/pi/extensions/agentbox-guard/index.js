@@ -6,7 +6,7 @@
 // What is covered:
 //   read, write, edit, grep, find, ls   re-registered under their names: every file access runs in the tool context
 //   tools of other extensions           wrapped where pi collects them (ExtensionRunner), so they run in it too
-//   bash, powershell                    left alone: what they start is a process, and the kernel vault confines it
+//   bash, powershell of pi itself       left alone: what they start is a process, and the kernel vault confines it
 // Path arguments are checked beforehand as well, because the refusal then comes as one sentence and nothing has begun.
 
 import { AsyncResource } from "node:async_hooks";
@@ -73,7 +73,7 @@ function guardForeignTools(firewall) {
   const known = new WeakMap(); // pi compares definitions, so each keeps its one wrapped form
   const wrap = (entry) => {
     const tool = entry.definition;
-    if (tool[WRAPPED] || SPAWNING.includes(tool.name)) return entry;
+    if (tool[WRAPPED]) return entry;
     if (!known.has(tool)) known.set(tool, inContext(tool, firewall));
     return { ...entry, definition: known.get(tool) };
   };
