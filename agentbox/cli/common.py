@@ -62,7 +62,7 @@ no_mask_option = click.option(
     "--no-mask", is_flag=True, help="Show secrets in the folders (.env and the like), which are masked otherwise."
 )
 unmask_option = click.option(
-    "--unmask", "unmask", multiple=True, metavar="GLOB", help="Do not mask what is called so, or lies at this path."
+    "--unmask", multiple=True, metavar="GLOB", help="Do not mask what is called so, or lies at this path."
 )
 version_option = click.option(
     "--version-of", "version_of", multiple=True, metavar="AGENT=VERSION",

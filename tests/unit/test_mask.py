@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -277,3 +278,27 @@ def test_search_changes_nothing(find: Find, project: Path):
     before = {path: (path.lstat().st_mtime_ns, path.lstat().st_ino) for path in project.rglob("*")}
     find()
     assert before == {path: (path.lstat().st_mtime_ns, path.lstat().st_ino) for path in project.rglob("*")}
+
+
+def test_one_line_says_what_is_masked_and_the_model_shows_it(call, project: Path):
+    put(project, "a/.env", "b/.env", ".env.\x1b]0;x\n", "c/.env", "d/.secrets/x")
+    code, out, err = call("compose", "--json", "--unmask", "c/.env", "--unmask", "nothing")
+    assert code == 0
+    assert err.splitlines() == [
+        "agentbox: masked .env.\\x1b]0;x\\n, a/.env, b/.env and 1 more (--unmask GLOB shows them)",
+        "agentbox: --unmask nothing: matches nothing that is masked",
+    ]
+    covers = {item["target"]: item for item in json.loads(out)["services"]["pi"]["volumes"] if item.get("read_only")}
+    assert set(covers) == {f"/workspace/{name}" for name in ("a/.env", "b/.env", ".env.\x1b]0;x\n", "d/.secrets")}
+    source = Path(covers["/workspace/a/.env"]["source"])
+    assert source.is_file()
+    assert source.read_bytes() == b""
+    assert "masked" not in call("compose", "--no-mask")[2]
+
+
+def test_refusal_is_one_line_and_a_hint(call, project: Path):
+    put(project, os.fsdecode(b".env.\xff"))
+    code, out, err = call("compose")
+    assert (code, out) == (2, "")
+    assert err.splitlines()[0] == "agentbox: /workspace/.env.\\udcff: cannot be masked: its name is not UTF-8"
+    assert err.splitlines()[1].startswith("Hint: ")
