@@ -16,6 +16,7 @@ from agentbox.policy_model import (
     Environment,
     Image,
     Limits,
+    MaskRules,
     Package,
     Policy,
     Port,
@@ -90,6 +91,7 @@ def _build(agent: str, merged: Merged) -> Policy:
         vault=Vault(value("vault.tree"), items("vault.deny"), items("vault.read"), items("vault.write")),
         guard=items("guard.deny"),
         frames=items("guard.frames"),
+        mask=MaskRules(items("mask.globs"), items("mask.except"), items("mask.skip"), value("mask.entries")),
         env=Environment(
             items("env.pass"), items("env.secret"), items("env.hide"), items("env.keep"), dict(value("env.set", {}))
         ),

@@ -133,7 +133,7 @@ def loosens(source: Source, key: str) -> PolicyError:
     return source.error(
         key,
         "may not be set by a workspace",
-        "a workspace may lower [limits] and add to vault.deny and guard.deny; the rest belongs in "
+        "a workspace may lower [limits] and add to vault.deny, guard.deny and mask.globs; the rest belongs in "
         "~/.config/agentbox/config.toml",
     )
 

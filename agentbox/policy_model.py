@@ -75,6 +75,17 @@ class Vault:
 
 
 @dataclass(frozen=True, slots=True)
+class MaskRules:
+    """Which files and folders of a workspace are covered: `globs` less `spared`, but nothing in folders called as in
+    `skip`. More than `entries` are not searched."""
+
+    globs: tuple[str, ...]
+    spared: tuple[str, ...]
+    skip: tuple[str, ...]
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """Names taken from the host (`passed`, `secret`), names kept from the tools (`secret` and `hide`, less `keep`), and
     fixed values."""
@@ -112,6 +123,7 @@ class Policy:
     vault: Vault
     guard: tuple[str, ...]
     frames: tuple[str, ...]
+    mask: MaskRules
     env: Environment
     hosts: tuple[str, ...]
     ports: tuple[Port, ...]

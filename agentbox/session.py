@@ -17,10 +17,11 @@ from agentbox.compose import STOP_SECONDS, Options, model
 from agentbox.engine import Engine, compose_missing, compose_program
 from agentbox.errors import AgentboxError, EngineError
 from agentbox.identity import Identity
+from agentbox.mask import Mask, remove_made
 from agentbox.policy import render_all
 from agentbox.policy_model import Policy
 from agentbox.state import make_dir, tighten
-from agentbox.workspace import Mount, masks
+from agentbox.workspace import Mount
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -37,6 +38,7 @@ class Request:
     private: dict[str, str]
     cpus: int = 0
     ports: list[str] = field(default_factory=list)
+    masks: list[Mask] = field(default_factory=list)
 
 
 def run(request: Request, engine: Engine) -> int:
@@ -67,6 +69,7 @@ def run(request: Request, engine: Engine) -> int:
         return code if code == 0 and not forwarder.seen else _outcome(engine, name, code, compose, forwarder.seen)
     finally:
         _finish(engine, name, folder)
+        remove_made(request.masks)
         tighten(request.policy, request.identity)
 
 
@@ -83,6 +86,9 @@ def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
         path.write_text(text)
         path.chmod(0o644)
     (etc / "probe").symlink_to(f"{request.policy.vault.tree}/.probe")
+    empty = folder / "empty"
+    empty.touch(0o444)
+    empty.chmod(0o444)
     options = Options(
         identity=request.identity,
         mounts=request.mounts,
@@ -91,7 +97,8 @@ def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
         cpus=request.cpus,
         tty=tty,
         etc=etc,
-        masks=masks(request.mounts, request.identity),
+        masks=request.masks,
+        empty=empty,
         ports=request.ports,
         run_id=run_id,
         owner=own,

@@ -10,6 +10,7 @@ import click
 from agentbox import compose, hostenv
 from agentbox import identity as identities
 from agentbox.cli import common
+from agentbox.mask import Wish
 
 
 @click.command("compose")
@@ -17,8 +18,18 @@ from agentbox.cli import common
 @common.folder_option
 @common.mount_option
 @common.allow_home_option
+@common.no_mask_option
+@common.unmask_option
 @common.json_option
-def command(agent: str, folders: tuple[str, ...], more: tuple[str, ...], allow_home: bool, as_json: bool) -> None:
+def command(  # noqa: PLR0913, PLR0917  one parameter for each option
+    agent: str,
+    folders: tuple[str, ...],
+    more: tuple[str, ...],
+    allow_home: bool,
+    no_mask: bool,
+    unmask: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Print the compose model that `run` would use, after all configuration files.
 
     Variables without a value are taken from the environment of whoever runs it: no secret is printed.
@@ -29,7 +40,12 @@ def command(agent: str, folders: tuple[str, ...], more: tuple[str, ...], allow_h
     git = hostenv.git_identity(hostenv.start_git(who.home))
     environment, _ = hostenv.environment(policy, os.environ, git, [])
     options = compose.Options(
-        identity=who, mounts=mounts, environment=environment, command=list(policy.command.argv), cpus=_engine_cpus()
+        identity=who,
+        mounts=mounts,
+        environment=environment,
+        command=list(policy.command.argv),
+        cpus=_engine_cpus(),
+        masks=common.masks(policy, mounts, who, Wish(no_mask, unmask)),
     )
     model = compose.model(policy, options)
     if as_json:
