@@ -37,7 +37,7 @@ format: venv ## rewrite the Python files in the house format
 	$(BIN)/ruff format agentbox tests bench setup.py
 
 bench: venv ## the speed ratios, side by side in one run
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench; missed=$$?; $(BIN)/python -m bench.firewall && exit $$missed
 
 docs: venv ## regenerate docs/cli.md, containers/compose.yaml and containers/seccomp.json
 	$(BIN)/python -m agentbox.generate

@@ -11,6 +11,7 @@ from agentbox import egress
 from agentbox.engine import AGENT, BROKER, OWNER, RUN, WORKSPACE
 from agentbox.hostenv import escape
 from agentbox.identity import Identity
+from agentbox.mask import Mask
 from agentbox.policy_model import Limits, Policy, Tmpfs
 from agentbox.resources import tree
 from agentbox.workspace import TARGET, Mount
@@ -20,8 +21,8 @@ STOP_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What one run adds to the policy. `etc` is the rendered /etc/agentbox, or None to use the image's own; `broker` is
-    there in mode allowlist."""
+    """What one run adds to the policy. `etc` is the rendered /etc/agentbox, or None to use the image's own; `empty` is
+    an empty file to lie over masked ones; `broker` is there in mode allowlist."""
 
     identity: Identity
     mounts: list[Mount]
@@ -30,7 +31,8 @@ class Options:
     cpus: int = 0  # what the engine has; 0 where that is not known
     tty: bool = False
     etc: Path | None = None
-    masks: list[str] = field(default_factory=list)
+    masks: list[Mask] = field(default_factory=list)
+    empty: Path | None = None
     ports: list[str] = field(default_factory=list)
     run_id: str = ""
     owner: str = ""
@@ -91,8 +93,7 @@ def service(policy: Policy, options: Options) -> dict[str, Any]:
         "tty": options.tty,
         "labels": _labels(policy, options),
         **hardening(policy.limits, options.cpus),
-        "tmpfs": [tmpfs(place, str(options.identity.uid), str(options.identity.gid)) for place in policy.tmpfs]
-        + [f"{escape(path)}:ro,noexec,nosuid,nodev,size=4096,mode=0555" for path in options.masks],
+        "tmpfs": [tmpfs(place, str(options.identity.uid), str(options.identity.gid)) for place in policy.tmpfs],
         "volumes": volumes(policy, options),
         "environment": dict(options.environment),
     }
@@ -152,12 +153,21 @@ def volumes(policy: Policy, options: Options) -> list[dict[str, Any]]:
         found.append(bind(str((options.identity.home / state.host).resolve()), state.path))
     if options.etc is not None:
         found.append(bind(str(options.etc), "/etc/agentbox", read_only=True))
-    return found
+    return found + [cover(mask, options.empty) for mask in options.masks]
+
+
+def cover(mask: Mask, empty: Path | None) -> dict[str, Any]:
+    """What lies over a masked place, in the long form: the place may have any name."""
+    if not mask.folder:
+        return bind(str(empty or tree("containers") / "empty"), mask.target, read_only=True)
+    return {
+        "type": "tmpfs", "target": escape(mask.target), "read_only": True, "tmpfs": {"size": 4096, "mode": 0o555},
+    }  # fmt: skip
 
 
 def bind(source: str, target: str, read_only: bool = False) -> dict[str, Any]:
     """A bind mount that fails, rather than making a folder of root's, where the source is gone."""
-    result: dict[str, Any] = {"type": "bind", "source": escape(source), "target": target}
+    result: dict[str, Any] = {"type": "bind", "source": escape(source), "target": escape(target)}
     if read_only:
         result["read_only"] = True
     return {**result, "bind": {"create_host_path": False}}

@@ -19,6 +19,7 @@ from agentbox.policy_model import (
     Environment,
     Image,
     Limits,
+    MaskRules,
     Network,
     Package,
     Policy,
@@ -94,6 +95,8 @@ def _build(agent: str, merged: Merged) -> Policy:
         state=tuple(StateDir(r["host"], r["path"], r["link"]) for r in rows("state")),
         vault=Vault(value("vault.tree"), items("vault.deny"), items("vault.read"), items("vault.write")),
         guard=items("guard.deny"),
+        frames=items("guard.frames"),
+        mask=MaskRules(items("mask.globs"), items("mask.except"), items("mask.skip"), value("mask.entries")),
         env=Environment(
             items("env.pass"), items("env.secret"), items("env.hide"), items("env.keep"), dict(value("env.set", {}))
         ),

@@ -136,8 +136,8 @@ def loosens(source: Source, key: str) -> PolicyError:
     return source.error(
         key,
         "may not be set by a workspace",
-        "a workspace may lower [limits], add to vault.deny and guard.deny, and take hosts from [network]; the rest "
-        "belongs in ~/.config/agentbox/config.toml",
+        "a workspace may lower [limits], add to vault.deny, guard.deny and mask.globs, and take hosts from [network]; "
+        "the rest belongs in ~/.config/agentbox/config.toml",
     )
 
 

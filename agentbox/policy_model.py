@@ -77,6 +77,17 @@ class Vault:
 
 
 @dataclass(frozen=True, slots=True)
+class MaskRules:
+    """Which files and folders of a workspace are covered: `globs` less `spared`, but nothing in folders called as in
+    `skip`. More than `entries` are not searched."""
+
+    globs: tuple[str, ...]
+    spared: tuple[str, ...]
+    skip: tuple[str, ...]
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """Names taken from the host (`passed`, `secret`), names kept from the tools (`secret` and `hide`, less `keep`), and
     fixed values."""
@@ -147,6 +158,8 @@ class Policy:
     state: tuple[StateDir, ...]
     vault: Vault
     guard: tuple[str, ...]
+    frames: tuple[str, ...]
+    mask: MaskRules
     env: Environment
     network: Network
     credentials: tuple[Credential, ...]

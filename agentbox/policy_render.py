@@ -44,13 +44,19 @@ def render_links(policy: Policy) -> str:
 
 
 def render_firewall(policy: Policy) -> str:
-    """What the in-process guards deny: names and patterns, and absolute paths."""
-    paths = [item for item in policy.vault.deny if item.startswith("/")]
-    names = [item for item in policy.vault.deny if not item.startswith("/")]
-    both = [*names, *policy.guard]
-    deny = list(dict.fromkeys(item for item in both if not item.startswith("/")))
-    paths = list(dict.fromkeys([*paths, *(item for item in both if item.startswith("/"))]))
-    return json.dumps({"version": 1, "agent": policy.agent, "deny": deny, "paths": paths}, indent=2) + "\n"
+    """What the in-process guards keep from tools: names and patterns, absolute paths with their right."""
+    denied = list(dict.fromkeys((*policy.vault.deny, *policy.guard)))
+    rendered = {
+        "version": 2,
+        "agent": policy.agent,
+        "tree": policy.vault.tree,
+        "deny": [item for item in denied if not item.startswith("/")],
+        "paths": [item for item in denied if item.startswith("/")],
+        "read": policy.vault.read,
+        "write": policy.vault.write,
+        "frames": policy.frames,
+    }
+    return json.dumps(rendered, indent=2) + "\n"
 
 
 def render_claude(policy: Policy) -> str:

@@ -64,6 +64,16 @@ def deny_items(value: Any) -> str:
     return f"must hold names without / or absolute paths, not {bad[0]!r}" if bad else ""
 
 
+def globs(value: Any) -> str:
+    return strings(value) or next(filter(None, (glob_error(item.removeprefix("-")) for item in value)), "")
+
+
+def glob_error(item: str) -> str:
+    """What is wrong with one glob of the mask list, or an empty string."""
+    good = all(part not in ("", ".", "..") for part in item.removeprefix("/").removesuffix("/").split("/"))
+    return "" if good else f"must hold names, or paths below the folder without . or .. in them, not {item!r}"
+
+
 def below_home(value: Any) -> str:
     good = isinstance(value, str) and is_absolute("/" + value) and value
     return "" if good else "must be a path relative to the home, without . or .. in it"
@@ -208,6 +218,11 @@ KEYS: dict[str, Key] = {
     "vault.read": Key(absolutes, "extend"),
     "vault.write": Key(absolutes, "extend"),
     "guard.deny": Key(strings, "extend", "extend"),
+    "guard.frames": Key(absolutes, "extend"),
+    "mask.globs": Key(globs, "extend", "extend"),
+    "mask.except": Key(globs, "extend"),
+    "mask.skip": Key(strings, "extend"),
+    "mask.entries": Key(whole(1, 1 << 30)),
     "env.pass": Key(env_names, "extend"),
     "env.secret": Key(env_names, "extend"),
     "env.hide": Key(env_names, "extend", "extend"),
@@ -245,6 +260,6 @@ SECTIONS = {name.partition(".")[0] for name in KEYS if "." in name}
 
 # Without these there is no agent. The rest has a value that means "none".
 REQUIRED = (
-    "title", "image.base", "limits.pids", "limits.memory", "limits.cpus", "limits.nofile", "package.manager",
-    "package.name", "package.version", "command.argv", "command.exe", "vault.tree", "network.mode",
+    "title", "image.base", "limits.pids", "limits.memory", "limits.cpus", "limits.nofile", "mask.entries",
+    "package.manager", "package.name", "package.version", "command.argv", "command.exe", "vault.tree", "network.mode",
 )  # fmt: skip

@@ -19,10 +19,11 @@ from agentbox.engine import RUN, Engine, Facts, compose_missing, compose_program
 from agentbox.errors import AgentboxError, EngineError
 from agentbox.identity import Identity
 from agentbox.images import ca_bundle, certificates
+from agentbox.mask import Mask, remove_made
 from agentbox.policy import render_all
 from agentbox.policy_model import Policy
 from agentbox.state import make_dir, remove_tree, tighten
-from agentbox.workspace import Mount, masks
+from agentbox.workspace import Mount
 
 NO_FACTS, NO_KEYS = Facts(0, ""), Keys()
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -40,6 +41,7 @@ class Request:
     private: dict[str, str]
     facts: Facts = NO_FACTS
     ports: list[str] = field(default_factory=list)
+    masks: list[Mask] = field(default_factory=list)
     keys: Keys = NO_KEYS
 
     @property
@@ -69,6 +71,7 @@ def run(request: Request, engine: Engine) -> int:
         return code if code == 0 and not forwarder.seen else _outcome(engine, name, code, compose, forwarder.seen)
     finally:
         _finish(engine, request, name, folder)
+        remove_made(request.masks)
         tighten(request.policy, request.identity)
 
 
@@ -86,6 +89,10 @@ def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
         path = etc / name
         path.write_text(text)
         path.chmod(0o644)
+    (etc / "probe").symlink_to(f"{request.policy.vault.tree}/.probe")
+    empty = folder / "empty"
+    empty.touch(0o444)
+    empty.chmod(0o444)
     options = Options(
         identity=request.identity,
         mounts=request.mounts,
@@ -94,7 +101,8 @@ def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
         cpus=request.facts.cpus,
         tty=tty,
         etc=etc,
-        masks=masks(request.mounts, request.identity),
+        masks=request.masks,
+        empty=empty,
         ports=request.ports,
         run_id=run_id,
         owner=own,

@@ -91,16 +91,6 @@ def _check_state(source: Path, text: str, identity: Identity, allow_home: bool) 
             )
 
 
-def masks(mounts: list[Mount], identity: Identity) -> list[str]:
-    """Places inside the mounts (--allow-home) to be covered with an empty read-only tmpfs."""
-    found = []
-    for mount in mounts:
-        for private in private_dirs(identity):
-            if mount.source in private.parents and private.is_dir():
-                found.append(f"{mount.target}/{private.relative_to(mount.source)}")
-    return sorted(set(found))
-
-
 def _real(path: Path) -> Path:
     try:
         return path.resolve()

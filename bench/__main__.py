@@ -1,4 +1,7 @@
-"""Speed ratios of the vault, side by side in one run: ``python -m bench`` (root, Linux with Landlock).
+"""Speed ratios of the vault, side by side in one run (root, Linux with Landlock).
+
+    python -m bench                on this machine, in mount namespaces
+    python -m bench --container    in containers of the pi image
 
 Each row alternates between what is measured and its baseline, so that both see the same machine; the ratio is the median of
 the rounds' ratios.
@@ -8,24 +11,16 @@ from __future__ import annotations
 
 import shutil
 import statistics
-import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+from bench.places import Container, Namespace, Place, compile_all, vault_world
 
-import vault_world  # noqa: E402  (the tests' folder is not a package)
-from vault_world import World, policy  # noqa: E402
-
-from agentbox import resources  # noqa: E402
-
-SRC = Path(__file__).parent / "src"
 PLAIN = "/usr/share/doc/libc6/copyright"
-ROUNDS = 7
 Run = Callable[[], float]
 
 
@@ -36,62 +31,38 @@ class Row(NamedTuple):
     measured: Run
     baseline: Run
     goal: float | None = None
-    rounds: int = ROUNDS
-
-
-def compile_all(target: Path) -> None:
-    """The measuring programs and the peer."""
-    csrc = resources.tree("csrc")
-    core = [csrc / f"{name}.c" for name in ("policy", "rules", "path", "say", "load", "domain")]
-    builds: dict[str, list[str | Path]] = {
-        "measure": [SRC / "measure.c"],
-        "confined": [SRC / "confined.c", *core, "-static", "-D_GNU_SOURCE", f"-I{csrc}"],
-        "usual.so": [SRC / "usual.c", "-shared", "-fPIC", "-fno-builtin"],
-        "empty.so": ["-xc", "/dev/null", "-shared", "-nostdlib"],
-    }
-    for name, words in builds.items():
-        subprocess.run(["cc", "-O2", *words, "-o", target / name], check=True)
-    shutil.copy(target / "measure", target / "agent")
+    rounds: int = 31
 
 
 class Bench:
-    """Worlds with the vault, without it, and with an empty object in its place; the programs in each."""
+    """Places with the vault, without it, and with an empty object instead of it; the programs in each."""
 
-    def __init__(self, programs: Path) -> None:
-        self.vault = vault_world.make_world(programs, policy("/unset"), preload=True)
-        self.bare = vault_world.make_world(programs, policy("/unset"), preload=False)
-        self.empty = vault_world.make_world(programs, policy("/unset"), preload=False)
-        self.vault.set_policy(policy(self.vault.work / "agent"))
-        self.empty.inside(self.preload_empty)
-
-    def preload_empty(self) -> None:
-        """What any preload costs: in each world the same words in ld.so.preload."""
-        shutil.copy(self.empty.work / "empty.so", "/etc/agentbox/fs-vault.so")
-        Path("/etc/ld.so.preload").write_text("/etc/agentbox/fs-vault.so\n")
+    def __init__(self, programs: Path, kind: Callable[[Path, str], Place]) -> None:
+        self.vault, self.bare, self.empty = (kind(programs, name) for name in ("vault", "bare", "empty"))
 
     def close(self) -> None:
-        """End the worlds."""
-        for world in (self.vault, self.bare, self.empty):
-            world.close()
+        """End the places."""
+        for place in (self.vault, self.bare, self.empty):
+            place.close()
 
-    def number(self, world: World, *argv: str, **options: object) -> Run:
+    def number(self, place: Place, *argv: str, **options: Any) -> Run:
         """What ./measure prints."""
 
         def run() -> float:
-            done = world.run(*argv, **options)
+            done = place.run(*argv, **options)
             if done.returncode != 0:
                 raise SystemExit(f"{argv}: {done.returncode} {done.stderr}")
             return float(done.stdout)
 
         return run
 
-    def seconds(self, world: World, script: str, prepare: str) -> Run:
+    def seconds(self, place: Place, script: str, prepare: str) -> Run:
         """The time of a shell script in a folder that `prepare` has filled."""
-        world.run("/bin/sh", "-ec", prepare, timeout=300)
+        place.run("/bin/sh", "-ec", prepare, timeout=300)
 
         def run() -> float:
             start = time.perf_counter()
-            done = world.run("/bin/sh", "-ec", script, timeout=300)
+            done = place.run("/bin/sh", "-ec", script, timeout=300)
             taken = time.perf_counter() - start
             if done.returncode != 0:
                 raise SystemExit(f"{script}: {done.returncode} {done.stderr}")
@@ -99,22 +70,32 @@ class Bench:
 
         return run
 
-    def calls(self) -> list[Row]:
-        """Single operations."""
-        number, vault, bare = self.number, self.vault, self.bare
-        libc, usual = {"landlock": False}, {"env": {"LD_PRELOAD": str(bare.work / "usual.so")}}
-        copied = str(vault.work / "copied"), str(bare.work / "copied")
-        for path in copied:
-            shutil.copy(PLAIN, path)
-        spawn, opened = ("./measure", "spawn", "/bin/true"), ("./measure", "open", PLAIN)
-        by_agent = ("./agent", "spawn", "/bin/true")
+    def libc_layer(self) -> list[Row]:
+        """Where the kernel has no Landlock."""
+        number, vault, bare, libc = self.number, self.vault, self.bare, {"landlock": False}
+        copied = [str(place.work / "copied") for place in (vault, bare)]
         return [
-            Row("open+close, interposer / bare", number(vault, *opened, **libc), number(bare, *opened, **libc), 1.03),
+            Row(
+                "open+close, interposer / bare",
+                number(vault, "./measure", "open", PLAIN, **libc),
+                number(bare, "./measure", "open", PLAIN, **libc),
+                1.03,
+            ),
             Row(
                 "open+close in the workspace, interposer without Landlock / bare",
                 number(vault, "./measure", "open", copied[0], **libc),
                 number(bare, "./measure", "open", copied[1], **libc),
             ),
+        ]
+
+    def calls(self) -> list[Row]:
+        """Single operations."""
+        number, vault, bare = self.number, self.vault, self.bare
+        usual = {"env": {"LD_PRELOAD": str(bare.work / "usual.so")}}
+        copied = [str(place.work / "copied") for place in (vault, bare)]
+        spawn, opened = ("./measure", "spawn", "/bin/true"), ("./measure", "open", PLAIN)
+        by_agent = ("./agent", "spawn", "/bin/true")
+        return [
             Row("open+close, the usual design / bare", number(bare, *opened, **usual), number(bare, *opened)),
             Row(
                 "open+close, in the domain / bare domain",
@@ -147,7 +128,8 @@ class Bench:
         """Whole programs."""
 
         def row(what: str, script: str, prepare: str, goal: float) -> Row:
-            return Row(what, self.seconds(self.vault, script, prepare), self.seconds(self.bare, script, prepare), goal)
+            runs = (self.seconds(place, script, prepare) for place in (self.vault, self.bare))
+            return Row(what, *runs, goal, rounds=9)
 
         files = "i=0; mkdir -p {0}; cd {0}; while [ $i -lt {1} ]; do mkdir -p d$((i/100)); echo line $i > d$((i/100))/f$i; i=$((i+1)); done"
         package = """mkdir -p p q; printf '{"name":"p","version":"1.0.0"}' > p/package.json; printf '{"name":"q"}' > q/package.json
@@ -192,25 +174,34 @@ def measure(row: Row) -> tuple[float, float, float]:
 
 def main() -> int:
     """Print the table. Exit 1 if a goal was missed."""
-    reason = vault_world.unusable()
+    contained = sys.argv[1:] == ["--container"]
+    if sys.argv[1:] and not contained:
+        raise SystemExit(__doc__)
+    reason = None if contained else vault_world.unusable()
     if reason:
         raise SystemExit(f"bench: {reason}")
-    programs = Path(subprocess.run(["mktemp", "-d"], check=True, text=True, capture_output=True).stdout.strip())
-    compile_all(programs)
-    bench = Bench(programs)
-    missed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        programs = Path(folder)
+        compile_all(programs)
+        shutil.copy(PLAIN, programs / "copied")
+        bench = Bench(programs, Container if contained else Namespace)
     try:
-        print("| what | measured | baseline | ratio | goal |\n|---|---|---|---|---|")
-        for row in [*bench.calls(), *bench.work()]:
-            one, two, ratio = measure(row)
-            unit = "ns" if one > 100 else "s"
-            late = row.goal is not None and ratio > row.goal
-            missed += late
-            goal = "" if row.goal is None else f"{row.goal}{' missed' if late else ''}"
-            print(f"| {row.what} | {one:.4g} {unit} | {two:.4g} {unit} | {ratio:.3f} | {goal} |", flush=True)
+        return show([*([] if contained else bench.libc_layer()), *bench.calls(), *bench.work()])
     finally:
         bench.close()
-        shutil.rmtree(programs)
+
+
+def show(rows: list[Row]) -> int:
+    """Measure and print each row; 1 if a goal was missed."""
+    missed = 0
+    print("| what | measured | baseline | ratio | goal |\n|---|---|---|---|---|")
+    for row in rows:
+        one, two, ratio = measure(row)
+        unit = "ns" if one > 100 else "s"
+        late = row.goal is not None and ratio > row.goal
+        missed += late
+        goal = "" if row.goal is None else f"{row.goal}{' missed' if late else ''}"
+        print(f"| {row.what} | {one:.4g} {unit} | {two:.4g} {unit} | {ratio:.3f} | {goal} |", flush=True)
     return 1 if missed else 0
 
 

@@ -97,8 +97,10 @@ static void record(const struct vault_policy *policy, const char *operation, con
 
 bool vault_deny(const char *operation, const char *path, const char *rule)
 {
-	if (vault_process.policy.audit.text)
-		record(&vault_process.policy, operation, path, rule);
+	const struct vault_policy *policy = vault_policy();
+
+	if (policy->audit.text)
+		record(policy, operation, path, rule);
 	errno = EACCES;
 	return false;
 }

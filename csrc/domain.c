@@ -58,14 +58,10 @@ int vault_landlock_abi(void)
 	return abi > 0 ? (int)abi : 0;
 }
 
-bool vault_is_confined(const struct vault_policy *policy)
+bool vault_is_confined(void)
 {
-	char probe[VAULT_PATH_MAX + sizeof "/" VAULT_PROBE];
-	int fd;
+	int fd = sys_openat(AT_FDCWD, VAULT_PROBE_LINK, O_RDONLY | O_CLOEXEC, 0);
 
-	memcpy(probe, policy->vault.text, policy->vault.len);
-	memcpy(probe + policy->vault.len, "/" VAULT_PROBE, sizeof "/" VAULT_PROBE);
-	fd = sys_openat(AT_FDCWD, probe, O_RDONLY | O_CLOEXEC, 0);
 	if (fd >= 0)
 		sys_close(fd);
 	return fd == -EACCES;
@@ -167,22 +163,43 @@ static int visit(struct walk *walk, int dir, const struct dirent64 *entry)
 	return result;
 }
 
+static int each_listed(struct walk *walk, int fd, const char *entries, long len)
+{
+	int result = 0;
+
+	for (long at = 0; at < len && result >= 0;) {
+		const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
+
+		result = visit(walk, fd, entry);
+		at += entry->size;
+	}
+	return result;
+}
+
 static int each_entry(struct walk *walk, int fd)
 {
 	char buffer[DIRENTS] __attribute__((aligned(8)));
 	long got;
 
 	while ((got = sys_getdents(fd, buffer, sizeof buffer)) > 0) {
-		for (long at = 0; at < got;) {
-			const struct dirent64 *entry = (const struct dirent64 *)(buffer + at);
-			int result = visit(walk, fd, entry);
+		int result = each_listed(walk, fd, buffer, got);
 
-			if (result < 0)
-				return result;
-			at += entry->size;
-		}
+		if (result < 0)
+			return result;
 	}
 	return (int)got;
+}
+
+void vault_list_root(struct vault_listing *out)
+{
+	int fd = sys_openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	long got = fd < 0 ? fd : 1, used = 0;
+
+	while (got > 0 && (got = sys_getdents(fd, out->entries + used, sizeof out->entries - (size_t)used)) > 0)
+		used += got;
+	if (fd >= 0)
+		sys_close(fd);
+	out->len = got < 0 ? 0 : used;
 }
 
 static int descend(struct walk *walk, int dir, const char *name)
@@ -237,7 +254,7 @@ static int raise_one(struct walk *walk, const struct vault_rule *rule)
 	return result;
 }
 
-static int fill(struct walk *walk)
+static int fill(struct walk *walk, const struct vault_listing *listing)
 {
 	int root = sys_openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), result;
 
@@ -245,7 +262,7 @@ static int fill(struct walk *walk)
 		return root;
 	result = allow(walk, root, true, READ_DIR);
 	if (result == 0)
-		result = each_entry(walk, root);
+		result = listing && listing->len ? each_listed(walk, root, listing->entries, listing->len) : each_entry(walk, root);
 	sys_close(root);
 	for (size_t i = 0; i < walk->policy->rules && result >= 0; i++)
 		result = raise_one(walk, &walk->policy->rule[i]);
@@ -265,7 +282,7 @@ static uint64_t handled_by(int abi)
 	return rights;
 }
 
-int vault_confine(const struct vault_policy *policy, int abi)
+int vault_confine(const struct vault_policy *policy, int abi, const struct vault_listing *root)
 {
 	struct ruleset attributes = {handled_by(abi), 0, abi >= VAULT_ABI_SCOPE ? SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS : 0};
 	size_t size = abi >= VAULT_ABI_SCOPE ? sizeof attributes : sizeof attributes.fs;
@@ -279,7 +296,7 @@ int vault_confine(const struct vault_policy *policy, int abi)
 	walk.ruleset = (int)sys_call(CREATE_RULESET, (long)&attributes, (long)size, 0, 0, 0, 0);
 	if (walk.ruleset < 0)
 		return walk.ruleset;
-	result = fill(&walk);
+	result = fill(&walk, root);
 	if (result >= 0)
 		result = (int)sys_call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
 	if (result >= 0)

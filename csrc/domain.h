@@ -12,15 +12,27 @@ enum {
 };
 
 /* A file of the image directly in the vault's tree, readable for all and granted to no domain: whoever cannot open it is
- * confined already. Only root could take it away, and then the one effect is a second, equal layer. */
+ * confined already. Only root could take it away, and then the one effect is a second, equal layer. The link to it is where a
+ * process that has no policy yet finds it. */
 #define VAULT_PROBE ".probe"
+#define VAULT_PROBE_LINK "/etc/agentbox/probe"
 
 /* The running kernel's Landlock ABI, 0 where it has none. */
 int vault_landlock_abi(void);
 
-bool vault_is_confined(const struct vault_policy *policy);
+bool vault_is_confined(void);
 
-/* Confines the calling thread, for good. 0, or -errno and nothing is changed but no_new_privs. */
-int vault_confine(const struct vault_policy *policy, int abi);
+/* The entries of /, as getdents64 gives them. */
+struct vault_listing {
+	long len;	/* bytes; 0 where they did not fit */
+	char entries[4096 - sizeof(long)] __attribute__((aligned(8)));
+};
+
+/* Lists / for the domains to come: on an overlay that takes longer than the rest of a domain. What appears in / later is not
+ * granted, which only root could bring about. */
+void vault_list_root(struct vault_listing *out);
+
+/* Confines the calling thread, for good. `root` may be NULL. 0, or -errno and nothing is changed but no_new_privs. */
+int vault_confine(const struct vault_policy *policy, int abi, const struct vault_listing *root);
 
 #endif

@@ -26,7 +26,7 @@ static int failed(long result)
 
 bool vault_confine_here(void)
 {
-	int result = vault_process.abi ? vault_confine(&vault_process.policy, vault_process.abi) : 0;
+	int result = vault_process.abi ? vault_confine(vault_policy(), vault_process.abi, vault_process.root) : 0;
 
 	if (result < 0)
 		failed(result);
@@ -80,7 +80,7 @@ int vault_execve(const char *path, char *const *argv, char *const *environment)
 		return -1;
 	char *kept[vault_environment_size(environment) + 1];
 
-	return failed(raw_execve(path, argv, vault_environment_for_tools(&vault_process.policy, environment, kept)));
+	return failed(raw_execve(path, argv, vault_environment_for_tools(vault_policy(), environment, kept)));
 }
 
 int vault_execveat(int dir, const char *path, char *const *argv, char *const *environment, int flags)
@@ -93,7 +93,7 @@ int vault_execveat(int dir, const char *path, char *const *argv, char *const *en
 		return -1;
 	char *kept[vault_environment_size(environment) + 1];
 
-	return failed(raw_execveat(dir, path, argv, vault_environment_for_tools(&vault_process.policy, environment, kept), flags));
+	return failed(raw_execveat(dir, path, argv, vault_environment_for_tools(vault_policy(), environment, kept), flags));
 }
 
 /* The value of PATH as execvp sees it: in this process's environment, not in the new one. */
@@ -140,5 +140,5 @@ int vault_execvpe(const char *file, char *const *argv, char *const *environment)
 		return -1;
 	char *kept[vault_environment_size(environment) + 1];
 
-	return real.execvpe(file, argv, vault_environment_for_tools(&vault_process.policy, environment, kept));
+	return real.execvpe(file, argv, vault_environment_for_tools(vault_policy(), environment, kept));
 }

@@ -6,11 +6,11 @@
 #include "process.h"
 #include "resolve.h"
 
-mode_t vault_mode(int flags, va_list *arguments)
+static bool starts_with(const char *path, const char *start)
 {
-	bool given = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
-
-	return given ? va_arg(*arguments, mode_t) : 0;
+	while (*start && *path == *start)
+		path++, start++;
+	return !*start;
 }
 
 /* Trees of the image that no tool can write: no symlink of a tool's making leads from there into the vault. */
@@ -19,7 +19,7 @@ static bool is_plain(const char *path)
 	static const char trees[][8] = {"/usr/", "/etc/", "/lib/", "/lib64/", "/bin/", "/sbin/", "/opt/"};
 
 	for (size_t i = 0; i < sizeof trees / sizeof *trees; i++)
-		if (strncmp(path, trees[i], strlen(trees[i])) == 0)
+		if (starts_with(path, trees[i]))
 			return true;
 	return false;
 }
@@ -33,7 +33,7 @@ static bool denies(struct vault_verdict verdict, enum vault_right needed)
 static __attribute__((noinline)) bool leads_to_allowed(const char *operation, int dir, const char *path, bool follow,
 						       enum vault_right needed)
 {
-	const struct vault_policy *policy = &vault_process.policy;
+	const struct vault_policy *policy = vault_policy();
 	struct vault_verdict verdict;
 	char real[VAULT_PATH_MAX];
 
@@ -50,7 +50,7 @@ static __attribute__((noinline)) bool leads_to_allowed(const char *operation, in
 /* By the text first. Where the kernel stands behind us that is all. */
 static bool allowed(const char *operation, int dir, const char *path, bool follow, enum vault_right needed)
 {
-	struct vault_verdict verdict = vault_judge(&vault_process.policy, path);
+	struct vault_verdict verdict = vault_judge(vault_policy(), path);
 
 	if (denies(verdict, needed))
 		return vault_deny(operation, path, verdict.rule);
@@ -66,7 +66,7 @@ static bool may(const char *operation, int dir, const char *path, bool follow, e
 static bool is_agents_own(const char *path)
 {
 	vault_ensure_ready();
-	return vault_process.role == VAULT_AGENT && path && vault_judge(&vault_process.policy, path).right == VAULT_DENY;
+	return vault_process.role == VAULT_AGENT && path && vault_judge(vault_policy(), path).right == VAULT_DENY;
 }
 
 bool vault_may_open(const char *operation, int dir, const char *path, int *flags)

@@ -11,7 +11,12 @@
 enum { VAULT_MODE_MAX = 32 };	/* bytes of an fopen mode that may need an addition */
 
 /* The mode argument of an open, which is there only if the flags say so. */
-mode_t vault_mode(int flags, va_list *arguments);
+static inline mode_t vault_mode(int flags, va_list *arguments)
+{
+	bool given = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
+
+	return given ? va_arg(*arguments, mode_t) : 0;
+}
 
 /* False, with errno EACCES, where the policy forbids to open the file so. Protected files that the agent opens get O_CLOEXEC:
  * what it starts must not inherit them. A NULL path passes: the kernel has its own answer. */

@@ -37,6 +37,7 @@ static void check(bool paranoid)
 {
 	vault_check_kernel(paranoid);
 	vault_check_preload(paranoid);
+	vault_check_probe();
 	vault_check_links(&policy);
 	vault_check_mounts(&policy);
 }
@@ -59,7 +60,7 @@ static void become_tool(bool paranoid)
 		vault_check_kernel(paranoid);
 		return;
 	}
-	result = vault_is_confined(&policy) ? 0 : vault_confine(&policy, abi);
+	result = vault_is_confined() ? 0 : vault_confine(&policy, abi, NULL);
 	if (result < 0)
 		vault_die(125, "agentbox-launch: cannot confine this process: Landlock: errno ",
 			  vault_decimal(-result, number), NULL);

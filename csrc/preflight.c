@@ -90,6 +90,13 @@ static void refuse(const char *path, const char *cause)
 	vault_die(125, "agentbox-launch: ", path, ": ", cause, NULL);
 }
 
+void vault_check_probe(void)
+{
+	/* access(2) asks the permissions alone, no domain. */
+	if (access(VAULT_PROBE_LINK, R_OK) != 0 && errno != ENOENT)
+		refuse(VAULT_PROBE_LINK, strerror(errno));
+}
+
 static int look_at(const char *path, const struct stat *status, int type, struct FTW *place)
 {
 	(void)place;

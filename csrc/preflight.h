@@ -11,6 +11,9 @@ void vault_check_kernel(bool paranoid);
 void vault_check_preload(bool paranoid);
 
 /* No protected file has a second name: neither a hard link nor a symbolic link nor a second mount of the vault. */
+/* Permissions that keep everybody from the probe would let a tool be taken for a confined one. */
+void vault_check_probe(void);
+
 void vault_check_links(const struct vault_policy *policy);
 void vault_check_mounts(const struct vault_policy *policy);
 

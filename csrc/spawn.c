@@ -62,7 +62,7 @@ int vault_spawn(vault_spawn_fn *spawn, pid_t *pid, const char *path, const posix
 	struct call call = {.run = run_spawn, .spawn = spawn, .pid = pid, .text = path, .actions = actions,
 			    .attributes = attributes, .argv = argv};
 
-	call.environment = vault_environment_for_tools(&vault_process.policy, environment, kept);
+	call.environment = vault_environment_for_tools(vault_policy(), environment, kept);
 	return make(&call);
 }
 
@@ -75,7 +75,7 @@ static void run_with_short_environment(struct call *call, void (*run)(struct cal
 	while (__atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE))
 		sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 	whole = environ;
-	environ = vault_environment_for_tools(&vault_process.policy, whole, kept);
+	environ = vault_environment_for_tools(vault_policy(), whole, kept);
 	run(call);
 	environ = whole;
 	__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);

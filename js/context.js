@@ -1,21 +1,35 @@
 'use strict';
-// The tool context. No stack is read: whether a tool runs is carried by AsyncLocalStorage through promises, timers,
-// queueMicrotask and callbacks, so it also holds where no frame of the tool is left on the stack. The storage stays in
-// this file; what is handed out can enter the context and cannot leave it.
+// Whether a tool is running. AsyncLocalStorage carries it through promises, timers, queueMicrotask and callbacks, so it
+// also holds where no frame of the tool is left on the stack; no stack is read for that. The storage stays in this file;
+// what is handed out can enter the context and cannot leave it.
+//
+// Harness versions that ship their tools as files (policy: `frames`) are recognized by their stack as well. There the
+// path is judged first and the stack is taken only for a protected one, since a stack costs more than a judgement.
 
 const { AsyncLocalStorage } = require('node:async_hooks');
-const { uncurryThis } = require('./primordials.js');
+const p = require('./primordials.js');
 
-const getStore = uncurryThis(AsyncLocalStorage.prototype.getStore);
-const run = uncurryThis(AsyncLocalStorage.prototype.run);
 const TOOL = Symbol('agentbox.tool');
+const METHODS = ['getStore', 'enterWith', 'run', 'exit', 'disable'];
 
-/** { inTool, runAsTool }; with `always`, as in a worker that a tool started, everything is a tool. */
-function createContext(always = false) {
+/** A storage with methods of its own: node's call each other through the prototype, which a tool may have replaced. */
+function createStorage() {
   const storage = new AsyncLocalStorage();
-  const inTool = always ? () => true : () => getStore(storage) === TOOL;
-  const runAsTool = (fn) => run(storage, TOOL, fn);
-  return { inTool, runAsTool };
+  for (const name of METHODS) p.defineProperty(storage, name, { value: AsyncLocalStorage.prototype[name] });
+  return storage;
+}
+
+/**
+ * { inTool, mayBeTool, runAsTool, byStack }: `mayBeTool` is quick and never wrongly false; where it says yes, `inTool` decides.
+ * With `always`, as in a worker that a tool started, everything is a tool. `directories` hold tools shipped as files.
+ */
+function createContext(always, directories) {
+  const storage = createStorage();
+  const marked = always ? () => true : () => storage.getStore() === TOOL;
+  const runAsTool = (fn) => storage.run(TOOL, fn);
+  if (always || directories.length === 0) return { inTool: marked, mayBeTool: marked, runAsTool, byStack: false };
+  const onStack = require('./stack.js').createStackCheck(directories);
+  return { inTool: () => marked() || onStack(), mayBeTool: () => true, runAsTool, byStack: true };
 }
 
 module.exports = { createContext };

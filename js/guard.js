@@ -1,19 +1,14 @@
 'use strict';
 // Decides whether a path that a tool names is protected. Order, cheapest first: the spelling itself; where it really
 // leads (symlinks, /proc/self/fd/N, a link that dangles); for a file with several names, its inode.
+// Loaded when the first tool runs; what it calls was taken from fs before that was patched.
 
 const fs = require('node:fs');
-const path = require('node:path');
-const url = require('node:url');
+const { original } = require('./primordials.js');
 const p = require('./primordials.js');
-const { matchPath, isBelow } = require('./policy.js');
+const { Rules, READ, CHANGE, ENTRY } = require('./rules.js');
 
-// Originals, taken before methods.js is applied.
-const { lstatSync, statSync, readlinkSync, readdirSync, promises } = fs;
-const realpath = fs.realpathSync.native;
-const { resolve, dirname, basename } = path;
-const { fileURLToPath } = url;
-const openHandle = promises.open;
+const { lstatSync, statSync, readlinkSync, readdirSync, realpath, resolve, dirname, basename, fileURLToPath } = original;
 
 const QUIET = p.freeze({ throwIfNoEntry: false });
 const MAX_LINKS = 40;
@@ -21,32 +16,45 @@ const MAX_LINKS = 40;
 const NOT_A_PATH = p.freeze({ __proto__: null, toString: () => 'no path' });
 
 const isUrl = (value) => Boolean(value.href && value.protocol && value.auth === undefined && value.path === undefined);
+const toAbsolute = (text) => (p.charCode(text, 0) === 47 ? text : `${p.cwd()}/${text}`);
+
+/** Where a path leads. The last component may be missing, or be a link to something missing. */
+function canonical(absolute, depth = 0) {
+  try {
+    return realpath(absolute);
+  } catch {
+    if (depth > MAX_LINKS || absolute === '/' || absolute === '') return resolve('/', absolute);
+  }
+  const trimmed = p.endsWith(absolute, '/') ? p.slice(absolute, 0, -1) : absolute;
+  const parent = canonical(dirname(trimmed), depth + 1);
+  const name = basename(trimmed);
+  if (name === '..') return dirname(parent);
+  const child = name === '.' ? parent : resolve(parent, name);
+  let target;
+  try {
+    target = readlinkSync(child);
+  } catch {
+    return child;
+  }
+  return canonical(p.charCode(target, 0) === 47 ? target : `${parent}/${target}`, depth + 1);
+}
 
 class Guard {
-  #policy;
-  #paths;
+  #agents = p.create(null);
+  #sets = p.create(null); // Rules of each policy; any of them may object
+  #count = 0;
   #fileHandle = null;
 
-  constructor(policy) {
-    this.#policy = policy;
-    const list = p.create(null);
-    let count = 0;
-    for (let i = 0; i < policy.paths.length; i++) {
-      list[count++] = policy.paths[i];
-      const real = this.canonical(policy.paths[i]);
-      if (real !== policy.paths[i]) list[count++] = real;
-    }
-    list.length = count;
-    this.#paths = p.freeze(list);
-    p.freeze(this);
+  /** Adds a policy. None is ever taken back. */
+  add(policy) {
+    this.#agents[this.#count] = policy.agent;
+    this.#sets[this.#count++] = new Rules(policy, canonical);
   }
-
-  get agent() { return this.#policy.agent; }
 
   /** FileHandle is no public class; one handle shows its prototype. */
   async learnFileHandle() {
     if (this.#fileHandle !== null) return;
-    const handle = await openHandle('/dev/null', 'r');
+    const handle = await fs.promises.open('/dev/null', 'r');
     this.#fileHandle = p.getPrototypeOf(handle);
     await handle.close();
   }
@@ -72,100 +80,109 @@ class Guard {
     return text === null ? { text: null, value: NOT_A_PATH } : { text, value: text };
   }
 
-  /** The rule that protects `text`, or null. */
-  check(text) {
-    const absolute = p.charCode(text, 0) === 47 ? text : `${p.cwd()}/${text}`;
-    const lexical = matchPath(this.#policy, this.#paths, resolve(absolute));
-    if (lexical !== null) return lexical;
-    const real = this.canonical(absolute);
-    return matchPath(this.#policy, this.#paths, real) ?? this.#checkInode(real);
-  }
-
-  /** As check, and also where a protected path lies below: for calls that move or remove whole trees. */
-  checkTree(text) {
-    const rule = this.check(text);
-    if (rule !== null) return rule;
-    const real = this.canonical(resolve(p.cwd(), text));
-    for (let i = 0; i < this.#paths.length; i++) {
-      if (isBelow(this.#paths[i], real)) return `path ${this.#paths[i]}`;
+  #first(ask) {
+    for (let i = 0; i < this.#count; i++) {
+      const rule = ask(this.#sets[i]);
+      if (rule !== null) return { rule, agent: this.#agents[i] };
     }
     return null;
   }
 
-  /** As checkTree, and the tree is walked: for recursive copies, which node does out of sight. */
-  checkCopy(text) {
-    const rule = this.checkTree(text);
-    if (rule !== null) return rule;
-    return this.#walk(resolve(p.cwd(), text));
+  /** { rule, agent } that keeps a tool from doing `kind` to `text`, or null. */
+  check(text, kind) {
+    const absolute = toAbsolute(text);
+    const lexical = resolve(absolute);
+    const spelled = this.#first((set) => set.judge(lexical, kind));
+    if (spelled !== null) return spelled;
+    const real = canonical(absolute);
+    if (real !== lexical) {
+      const led = this.#first((set) => set.judge(real, kind));
+      if (led !== null) return led;
+    }
+    if (kind === ENTRY) {
+      const name = p.endsWith(absolute, '/') ? lexical : absolute;
+      const parent = canonical(dirname(name));
+      const beside = this.#first((set) => set.judgeEntry(parent, resolve(parent, basename(name))));
+      if (beside !== null) return beside;
+    }
+    return this.#checkFile(real, kind);
   }
 
-  #walk(directory) {
-    if (lstatSync(directory, QUIET)?.isDirectory() !== true) return null;
-    const names = readdirSync(directory);
-    for (let i = 0; i < names.length; i++) {
-      const child = `${directory}/${names[i]}`;
-      const rule = this.check(child) ?? this.#walk(child);
-      if (rule !== null) return rule;
-    }
-    return null;
-  }
-
-  /** Where a path leads. The last component may be missing, or be a link to something missing. */
-  canonical(absolute, depth = 0) {
-    try {
-      return realpath(absolute);
-    } catch {
-      if (depth > MAX_LINKS || absolute === '/' || absolute === '') return resolve('/', absolute);
-    }
-    const trimmed = p.endsWith(absolute, '/') ? p.slice(absolute, 0, -1) : absolute;
-    const parent = this.canonical(dirname(trimmed), depth + 1);
-    const name = basename(trimmed);
-    if (name === '..') return dirname(parent);
-    const child = name === '.' ? parent : resolve(parent, name);
-    let target;
-    try {
-      target = readlinkSync(child);
-    } catch {
-      return child;
-    }
-    return this.canonical(p.charCode(target, 0) === 47 ? target : `${parent}/${target}`, depth + 1);
-  }
-
-  /** Another name of a protected file. Only files with several names are compared. */
-  #checkInode(real) {
+  /** A new name beside protected ones, or another name of a protected file. Only files with several names are compared. */
+  #checkFile(real, kind) {
     let found;
     try {
       found = statSync(real, QUIET);
     } catch {
       return null;
     }
-    if (found === undefined || found.nlink < 2 || found.isDirectory()) return null;
-    for (let i = 0; i < this.#paths.length; i++) {
-      let known;
-      try {
-        known = statSync(this.#paths[i], QUIET);
-      } catch {
-        continue;
+    if (found === undefined) return kind === READ ? null : this.#checkNew(real);
+    if (found.nlink < 2 || found.isDirectory()) return null;
+    return this.#first((set) => {
+      for (let i = 0; i < set.listed.length; i++) {
+        const { path, rule } = set.listed[i];
+        if (rule === null || (kind === READ && rule.readable)) continue;
+        let known;
+        try {
+          known = statSync(path, QUIET);
+        } catch {
+          continue;
+        }
+        if (known !== undefined && known.ino === found.ino && known.dev === found.dev) return rule;
       }
-      if (known !== undefined && known.ino === found.ino && known.dev === found.dev) return `path ${this.#paths[i]}`;
+      return null;
+    });
+  }
+
+  /** A name that is not there yet, and the directories that may have to be made for it. */
+  #checkNew(name) {
+    for (let child = name, parent = dirname(name); ; child = parent, parent = dirname(parent)) {
+      const beside = this.#first((set) => set.judgeEntry(parent, child));
+      if (beside !== null || parent === '/' || statSync(parent, QUIET) !== undefined) return beside;
+    }
+  }
+
+  /** As check, and also where a protected path lies below: for calls that move, remove or fill whole trees. */
+  checkTree(text, kind) {
+    const found = this.check(text, kind);
+    if (found !== null) return found;
+    const real = canonical(toAbsolute(text));
+    return this.#first((set) => set.judgeBelow(real));
+  }
+
+  /** A copy of a tree, which node makes out of sight: what it holds may be read, and what it becomes may be changed. */
+  checkCopy(from, to, follow) {
+    const found = this.check(from, READ) ?? (to === null ? null : this.check(to, CHANGE));
+    if (found !== null) return found;
+    const absolute = resolve(toAbsolute(from));
+    if ((follow ? statSync : lstatSync)(absolute, QUIET)?.isDirectory() !== true) return null;
+    const names = readdirSync(absolute);
+    for (let i = 0; i < names.length; i++) {
+      const child = this.checkCopy(`${absolute}/${names[i]}`, to === null ? null : `${to}/${names[i]}`, follow);
+      if (child !== null) return child;
     }
     return null;
   }
-
-  /** The error a tool gets: object, cause, what to do; shaped like node's own EACCES. */
-  denial(call, text, rule) {
-    return refusal(call, text, `${call} '${text}' (agentbox: protected by ${rule}; only ${this.agent} itself may touch it, its tools may not. `
-      + 'Hint: work without this file, or ask the user to do this step outside agentbox)');
-  }
 }
 
-function refusal(call, text, message) {
+/** The error a tool gets: object, cause, what to do; shaped like node's own EACCES. */
+function denial(syscall, text, { rule, agent }) {
+  const ask = 'or ask the user to do this step outside agentbox';
+  let why = `only ${agent} itself may touch it, its tools may not. Hint: work without this file, ${ask}`;
+  if (rule.readable) {
+    const may = rule.shut ? 'make and remove nothing in it' : 'may read it, not change it';
+    why = `its tools ${may}. Hint: work in the workspace, ${ask} (\`agentbox setup ${agent}\`)`;
+  }
+  return refusal(syscall, text, `${syscall} '${text}' (agentbox: protected by ${rule.text}; ${why})`);
+}
+
+function refusal(syscall, text, message) {
   const error = new p.ErrorClass(`EACCES: permission denied, ${message}`);
   error.errno = -13;
   error.code = 'EACCES';
-  error.syscall = call;
+  error.syscall = syscall;
   if (text !== null) error.path = text;
   return error;
 }
 
-module.exports = { Guard, refusal };
+module.exports = { Guard, denial, refusal };

@@ -1,179 +1,114 @@
 'use strict';
-// Applies methods.js. A patched function first asks whether a tool is running; where none is, it is one call more.
+// Applies the table of fs functions in methods.js. A patched function first asks whether a tool may be running; where
+// none is, it is one call more. doors.js patches the rest.
 
 const fs = require('node:fs');
 const p = require('./primordials.js');
-const { refusal } = require('./guard.js');
-const { FS, DELIVERY, DOORS, CLASSES, REFUSED } = require('./methods.js');
-const { resolve, dirname } = require('node:path');
+const { FS, SYSCALL, DELIVERY } = require('./methods.js');
 
-// What process.binding would hand out of node's inside.
-const RAW_BINDINGS = ['fs', 'fs_dir', 'fs_event_wrap', 'process_wrap', 'spawn_sync', 'inspector', 'wasi', 'contextify', 'heap_utils'];
-const SIGUSR1 = require('node:os').constants.signals.SIGUSR1;
+const { apply } = p;
 
-const CONDITIONS = {
-  rawBinding: (args) => {
-    for (let i = 0; i < RAW_BINDINGS.length; i++) if (`${args[0]}` === RAW_BINDINGS[i]) return true;
-    return false;
-  },
-  debuggerSignal: (args) => +args[1] === SIGUSR1,
-  fileStatement: (args) => {
-    const sql = p.lower(`${args[0]}`);
-    return p.indexOf(sql, 'attach') !== -1 || (p.indexOf(sql, 'vacuum') !== -1 && p.indexOf(sql, 'into') !== -1);
-  },
-};
+const PROMISIFY = Symbol.for('nodejs.util.promisify.custom');
+const STREAMS = ['createReadStream', 'createWriteStream', 'ReadStream', 'WriteStream', 'FileReadStream', 'FileWriteStream'];
 
 class Patcher {
-  #guard;
-  #inTool;
+  #context;
+  #guard = null;
+  #denial = null;
+  #check = null;
+  // The path that readFileSync, now running, has checked: it opens with openSync, which is patched too. For it alone, since
+  // nothing of the tool's runs between the two; a callback of cpSync's could have something else put at the path.
+  #passed = null;
+  #passedKind = 0;
 
-  constructor(guard, inTool) {
+  constructor(context) {
+    this.#context = context;
+  }
+
+  get inTool() { return this.#context.inTool; }
+  get runAsTool() { return this.#context.runAsTool; }
+  get guard() { return this.#guard; }
+
+  /** The guard comes when the first tool does: until then nothing is checked. */
+  arm({ guard, denial, checkArguments }) {
     this.#guard = guard;
-    this.#inTool = inTool;
+    this.#denial = denial;
+    this.#check = checkArguments;
   }
 
-  /** fs and fs.promises. */
   patchFs() {
-    for (const [name, roles] of Object.entries(FS)) {
-      this.#patchForm(fs, name, roles, DELIVERY[name] ?? 'callback');
-      this.#patchForm(fs, `${name}Sync`, roles, DELIVERY[`${name}Sync`] ?? 'throw');
-      this.#patchForm(fs.promises, name, roles, DELIVERY[`promises.${name}`] ?? 'reject');
+    const natives = { realpath: fs.realpath.native, realpathSync: fs.realpathSync.native };
+    for (const name in FS) {
+      const roles = FS[name];
+      this.patch(fs, name, roles, DELIVERY[name] ?? 'callback', name);
+      this.patch(fs, `${name}Sync`, roles, DELIVERY[`${name}Sync`] ?? 'throw', name);
     }
-    for (const name of ['realpath', 'realpathSync']) {
-      const own = fs[name];
-      const native = this.#wrap('realpath', own.native, FS.realpath, name === 'realpath' ? 'callback' : 'throw');
-      p.defineProperty(own, 'native', { value: native, writable: true, configurable: true, enumerable: true });
+    for (const name in natives) {
+      const native = this.#wrap(natives[name], FS.realpath, name === 'realpath' ? 'callback' : 'throw', 'realpath');
+      p.defineProperty(fs[name], 'native', { value: native, writable: true, configurable: true, enumerable: true });
     }
+    if (this.#context.byStack) for (const name of STREAMS) fs[name] = this.#enter(fs[name]);
   }
 
-  #patchForm(owner, name, roles, delivery) {
-    if (typeof owner[name] === 'function') owner[name] = this.#wrap(name, owner[name], roles, delivery);
+  patchPromises() {
+    for (const name in FS) this.patch(fs.promises, name, FS[name], DELIVERY[`promises.${name}`] ?? 'reject', name);
   }
 
-  /** The rest of methods.js for one module: `load` brings it only where it is needed. */
-  patchModule(name, object) {
-    for (const [module, property, roles, missing] of DOORS) {
-      if (module !== name || typeof object[property] !== 'function') continue;
-      object[property] = this.#wrap(property, object[property], roles, 'throw', missing);
-    }
-    for (const [module, property, reason, when] of REFUSED) {
-      if (module === name) this.#refuse(object, property, reason, CONDITIONS[when]);
-    }
-    for (const [module, property, role] of CLASSES) {
-      if (module === name && typeof object[property] === 'function') this.#patchClass(object, property, role);
-    }
-  }
-
-  #wrap(call, original, roles, delivery, missing) {
-    const [guard, inTool, check] = [this.#guard, this.#inTool, (args) => this.#checkArguments(roles, args, missing)];
-    const wrapper = function (...args) {
-      if (!inTool()) return p.apply(original, this, args);
-      const denied = check(args);
-      if (denied === null) return p.apply(original, this, args);
-      return deliver(delivery, guard.denial(call, denied.text, denied.rule), args);
-    };
-    return dress(wrapper, original);
-  }
-
-  /** Pins each path among the arguments in place; { text, rule } for the first that is protected, else null. */
-  #checkArguments(roles, args, missing) {
-    if (missing !== undefined && args.length === 0) args[0] = missing;
-    for (let i = 0; i < roles.length && i < args.length; i++) {
-      const role = roles[i];
-      if (role === '-') continue;
-      if (role === 'glob') return this.#checkGlob(args);
-      const { text, value } = this.#guard.pin(args[i]);
-      args[i] = value;
-      if (text === null) continue;
-      const rule = role === 'target' ? this.#checkTarget(text, args) : this.#checkRole(role, text);
-      if (rule !== null) return { text, rule };
-    }
-    return null;
-  }
-
-  #checkRole(role, text) {
-    if (role === 'tree') return this.#guard.checkTree(text);
-    return role === 'copy' ? this.#guard.checkCopy(text) : this.#guard.check(text);
-  }
-
-  #checkTarget(target, args) {
-    const link = this.#guard.pin(args[1]);
-    args[1] = link.value;
-    if (link.text === null) return null;
-    return this.#guard.check(target) ?? this.#guard.check(resolve(dirname(link.text), target));
-  }
-
-  /** Names are all that a pattern yields; what is checked is where it starts and what it spells out. */
-  #checkGlob(args) {
-    const patterns = args[0];
-    const options = args[1];
-    let directory = null;
-    if (options !== null && typeof options === 'object') {
-      const copy = p.assign(p.create(null), options);
-      const pinned = this.#guard.pin(copy.cwd);
-      if (pinned.text !== null) {
-        copy.cwd = pinned.value;
-        directory = pinned.text;
-        const rule = this.#guard.check(directory);
-        if (rule !== null) return { text: directory, rule };
-      }
-      args[1] = copy;
-    }
-    const list = p.isArray(patterns) ? patterns : [patterns];
-    for (let i = 0; i < list.length; i++) {
-      if (typeof list[i] !== 'string') continue;
-      const rule = this.#guard.check(directory === null ? list[i] : resolve(directory, list[i]));
-      if (rule !== null) return { text: list[i], rule };
-    }
-    return null;
-  }
-
-  #refuse(object, property, reason, condition) {
-    const steps = property.split('.');
-    const name = steps.pop();
-    let owner = object;
-    for (const step of steps) owner = owner?.[step];
-    const original = owner?.[name];
-    if (typeof original !== 'function') return;
-    const inTool = this.#inTool;
-    const wrapper = function (...args) {
-      if (inTool()) {
-        for (let i = 0; i < args.length; i++) if (typeof args[i] === 'object' && args[i] !== null) args[i] = pinText(args[i]);
-        if (condition === undefined || condition(args)) {
-          throw refusal(property, null, `${property} (agentbox: refused to tools, because ${reason}. Hint: do it in a child process)`);
-        }
-      }
-      return p.apply(original, this, args);
-    };
-    p.defineProperty(owner, name, { value: dress(wrapper, original), writable: true, configurable: true });
-  }
-
-  #patchClass(object, name, role) {
-    const [guard, inTool] = [this.#guard, this.#inTool];
-    const Original = object[name];
-    const Patched = new Proxy(Original, {
-      construct(target, args, newTarget) {
-        if (inTool()) {
-          const denied = role === 'database' ? checkDatabase(guard, args) : checkPreopens(args);
-          if (denied !== null) throw denied;
-        }
-        return p.construct(target, args, newTarget === Patched ? target : newTarget);
-      },
+  /** A stream opens its file when the frames of the tool that made it are gone; so it is made in the tool context. */
+  #enter(original) {
+    const { inTool, runAsTool } = this.#context;
+    const make = (call) => (inTool() ? runAsTool(call) : call());
+    return new Proxy(original, {
+      apply: (target, self, args) => make(() => p.apply(target, self, args)),
+      construct: (target, args, newTarget) => make(() => p.construct(target, args, newTarget)),
     });
-    // Otherwise (new X()).constructor is the way back.
-    p.defineProperty(Original.prototype, 'constructor', { value: Patched, writable: true, configurable: true });
-    p.defineProperty(object, name, { value: Patched, writable: true, configurable: true, enumerable: true });
+  }
+
+  /** Puts a checked function in the place of owner[name], where there is one. */
+  patch(owner, name, roles, delivery, call, missing) {
+    const original = owner[name];
+    if (typeof original === 'function') owner[name] = this.#wrap(original, roles, delivery, SYSCALL[call] ?? call, missing);
+  }
+
+  #wrap(original, roles, delivery, syscall, missing) {
+    const { mayBeTool } = this.#context;
+    const plan = { roles, delivery, syscall, missing };
+    const guarded = (self, args) => this.#guarded(original, self, args, plan);
+    // The way of every call where no tool runs: nothing is made or looked up here but the arguments.
+    const { name } = original;
+    const named = {
+      [name](...args) {
+        return mayBeTool() ? guarded(this, args) : apply(original, this, args);
+      },
+    };
+    return dress(named[name], original);
+  }
+
+  #guarded(original, self, given, { roles, delivery, syscall, missing }) {
+    if (this.#guard === null) return p.apply(original, self, given); // still loading it
+    const { byStack, inTool } = this.#context;
+    // Where the stack decides, the arguments stay as the agent gave them until it is known to be a tool.
+    const args = byStack ? p.assign([], given) : given;
+    if (missing !== undefined && args.length === 0) args[0] = missing;
+    const checked = { text: this.#passed, kind: this.#passedKind };
+    const denied = this.#check(this.#guard, roles, args, checked);
+    if (denied !== null && inTool()) return deliver(delivery, this.#denial(syscall, denied.text, denied), args);
+    if (byStack) return p.apply(original, self, given);
+    if (delivery !== 'throw' || roles[0] !== 'flag' || typeof args[0] !== 'string') return p.apply(original, self, args);
+    this.#passed = args[0];
+    this.#passedKind = checked.kind;
+    try {
+      return p.apply(original, self, args);
+    } finally {
+      this.#passed = null;
+    }
   }
 }
 
-const pinText = (value) => (p.isView(value) ? value : `${value}`);
-
-/** Callers may rely on name, length and custom symbols of the original. */
+/** Callers may rely on the length of the original, and util.promisify on what fs.exists says of itself. */
 function dress(wrapper, original) {
-  for (const key of p.ownKeys(original)) {
-    if (key === 'prototype' || key === 'caller' || key === 'arguments') continue;
-    p.defineProperty(wrapper, key, p.getOwnPropertyDescriptor(original, key));
-  }
+  p.defineProperty(wrapper, 'length', { value: original.length, configurable: true });
+  if (original[PROMISIFY] !== undefined) p.defineProperty(wrapper, PROMISIFY, { value: original[PROMISIFY], configurable: true });
   return wrapper;
 }
 
@@ -186,31 +121,4 @@ function deliver(delivery, error, args) {
   return undefined;
 }
 
-/** SQLite takes a path, ':memory:', or a file: URI with a query, in which any character may be %-encoded. */
-function checkDatabase(guard, args) {
-  const { text, value } = guard.pin(args[0]);
-  args[0] = value;
-  if (text === null || text === ':memory:' || text === '') return null;
-  let file = text;
-  if (p.startsWith(p.lower(text), 'file:')) {
-    const query = p.indexOf(text, '?');
-    try {
-      file = decodeUri(p.slice(text, 5, query === -1 ? undefined : query));
-    } catch {
-      return refusal('DatabaseSync', text, `DatabaseSync '${text}' (agentbox: not a file URI that can be checked)`);
-    }
-    while (p.startsWith(file, '//')) file = p.slice(file, 1);
-  }
-  const rule = guard.check(file);
-  return rule === null ? null : guard.denial('DatabaseSync', file, rule);
-}
-
-const decodeUri = decodeURIComponent;
-
-function checkPreopens(args) {
-  const preopens = args[0]?.preopens;
-  if (preopens === undefined || p.ownKeys(preopens).length === 0) return null;
-  return refusal('WASI', null, 'WASI preopens (agentbox: refused to tools, because WASI opens files past every check. Hint: do it in a child process)');
-}
-
-module.exports = { Patcher };
+module.exports = { Patcher, dress };

@@ -1,12 +1,12 @@
 'use strict';
-// The rules of the in-process guard: reading /etc/agentbox/firewall.json, and matching one path against it.
-// Matching is lexical and works on absolute, normalized paths; guard.js decides which spellings of a path to ask about.
+// Reading and judging /etc/agentbox/firewall.json (format: docs/internals.md). rules.js matches paths against it.
 
-const fs = require('node:fs');
-const { isArray, freeze, create, indexOf, slice, startsWith, endsWith, charCode } = require('./primordials.js');
+const { readFileSync } = require('node:fs');
+const { isArray, freeze } = require('./primordials.js');
 
 const POLICY_FILE = '/etc/agentbox/firewall.json';
-const SLASH = 47;
+const VERSION = 2;
+const NORMAL = /^(?:\/(?!\.\.?(?:\/|$))[^/\0]+)+$/;
 
 class PolicyError extends Error {}
 
@@ -32,36 +32,48 @@ function parseComponent(text, entry) {
   return freeze({ literal, head, tail });
 }
 
-function parseDeny(entry) {
+function parseName(entry) {
   if (entry.startsWith('/')) throw new PolicyError(`"deny" holds ${JSON.stringify(entry)}: absolute paths belong in "paths"`);
   const parts = entry.split('/').filter((part) => part !== '').map((part) => parseComponent(part, entry));
   if (parts.length === 0) throw new PolicyError(`"deny" holds ${JSON.stringify(entry)}, which names nothing`);
-  return freeze({ entry, parts: freeze(parts) });
+  return freeze({ text: `name ${entry}`, readable: false, parts: freeze(parts) });
 }
+
+function parsePath(path, key) {
+  if (typeof path === 'string' && NORMAL.test(path)) return path;
+  if (typeof path !== 'string' || !path.startsWith('/')) throw new PolicyError(`"${key}" holds ${JSON.stringify(path)}, which is not absolute`);
+  const normal = path.replace(/\/+/g, '/').replace(/(.)\/$/, '$1');
+  if (normal === '/' || normal.split('/').some((part) => part === '.' || part === '..')) {
+    throw new PolicyError(`"${key}" holds ${JSON.stringify(path)}; write it without . and .. and below /`);
+  }
+  return normal;
+}
+
+const parsePaths = (object, key) => freeze(strings(object, key).map((path) => parsePath(path, key)));
 
 /** A validated, frozen policy from the decoded JSON; throws PolicyError with one clear line. */
 function parsePolicy(object) {
   if (object === null || typeof object !== 'object') throw new PolicyError('not a JSON object');
-  if (object.version !== 1) throw new PolicyError(`version ${JSON.stringify(object.version)} where 1 is known`);
+  if (object.version !== VERSION) throw new PolicyError(`version ${JSON.stringify(object.version)} where ${VERSION} is known`);
   if (typeof object.agent !== 'string' || object.agent === '') throw new PolicyError('"agent" is not a name');
-  const paths = strings(object, 'paths').map((path) => {
-    if (!path.startsWith('/')) throw new PolicyError(`"paths" holds ${JSON.stringify(path)}, which is not absolute`);
-    const normal = path.replace(/\/+/g, '/').replace(/(.)\/$/, '$1');
-    if (normal === '/' || normal.split('/').some((part) => part === '.' || part === '..')) {
-      throw new PolicyError(`"paths" holds ${JSON.stringify(path)}; write it without . and .. and below /`);
-    }
-    return normal;
-  });
-  const deny = strings(object, 'deny').map(parseDeny);
-  if (deny.length + paths.length === 0) throw new PolicyError('it protects nothing');
-  return freeze({ agent: object.agent, deny: freeze(deny), paths: freeze(paths) });
+  const policy = {
+    agent: object.agent,
+    tree: parsePath(object.tree, 'tree'),
+    deny: freeze(strings(object, 'deny').map(parseName)),
+    paths: parsePaths(object, 'paths'),
+    read: parsePaths(object, 'read'),
+    write: parsePaths(object, 'write'),
+    frames: parsePaths(object, 'frames'),
+  };
+  if (policy.deny.length + policy.paths.length === 0) throw new PolicyError('it protects nothing');
+  return freeze(policy);
 }
 
 /** The decoded object of the policy file; parsePolicy judges it. */
 function loadPolicy(file = POLICY_FILE) {
   let text;
   try {
-    text = fs.readFileSync(file, 'utf8');
+    text = readFileSync(file, 'utf8');
   } catch (error) {
     throw new PolicyError(error.code === 'ENOENT' ? 'no such file' : error.message);
   }
@@ -72,64 +84,4 @@ function loadPolicy(file = POLICY_FILE) {
   }
 }
 
-function components(path) {
-  const list = create(null);
-  let count = 0;
-  let start = 0;
-  for (let i = 0; i <= path.length; i++) {
-    if (i < path.length && charCode(path, i) !== SLASH) continue;
-    if (i > start) list[count++] = slice(path, start, i);
-    start = i + 1;
-  }
-  list.length = count;
-  return list;
-}
-
-function matchesComponent(pattern, name) {
-  const { literal, head, tail } = pattern;
-  if (head && tail) return indexOf(name, literal) !== -1;
-  if (head) return endsWith(name, literal);
-  if (tail) return startsWith(name, literal);
-  return name === literal;
-}
-
-function matchesParts(parts, names) {
-  for (let at = 0; at + parts.length <= names.length; at++) {
-    let k = 0;
-    while (k < parts.length && matchesComponent(parts[k], names[at + k])) k++;
-    if (k === parts.length) return true;
-  }
-  return false;
-}
-
-const isBelow = (path, tree) => path === tree || startsWith(path, tree === '/' ? '/' : `${tree}/`);
-
-const allDigits = (text) => {
-  for (let i = 0; i < text.length; i++) {
-    const c = charCode(text, i);
-    if (c < 48 || c > 57) return false;
-  }
-  return text.length > 0;
-};
-
-/** /proc/<pid>/environ and mem hold the agent's keys, whatever the policy names. */
-function isProcessMemory(names) {
-  if (names.length < 3 || names[0] !== 'proc') return false;
-  const last = names[names.length - 1];
-  if (last !== 'environ' && last !== 'mem') return false;
-  return names[1] === 'self' || names[1] === 'thread-self' || allDigits(names[1]);
-}
-
-/** The rule that protects an absolute, normalized path, as text for a message; null where there is none. */
-function matchPath(policy, protectedPaths, path) {
-  for (let i = 0; i < protectedPaths.length; i++) {
-    if (isBelow(path, protectedPaths[i])) return `path ${protectedPaths[i]}`;
-  }
-  const names = components(path);
-  for (let i = 0; i < policy.deny.length; i++) {
-    if (matchesParts(policy.deny[i].parts, names)) return `name ${policy.deny[i].entry}`;
-  }
-  return isProcessMemory(names) ? 'memory and environment of processes' : null;
-}
-
-module.exports = { POLICY_FILE, PolicyError, parsePolicy, loadPolicy, matchPath, isBelow };
+module.exports = { POLICY_FILE, VERSION, PolicyError, parsePolicy, loadPolicy };

@@ -3,6 +3,10 @@
 // replaces String.prototype.indexOf, Array.prototype[Symbol.iterator] and the like does not change what it decides.
 // For the same reason the guard walks arrays by index: `for…of` and spread go through a replaceable iterator.
 
+const fs = require('node:fs');
+const path = require('node:path');
+const { fileURLToPath } = require('node:url');
+
 const { apply, construct, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect;
 const { bind, call } = Function.prototype;
 
@@ -32,4 +36,11 @@ module.exports = {
   tag: uncurryThis(getOwnPropertyDescriptor(typedArray, Symbol.toStringTag).get),
   decode: uncurryThis(Buffer.prototype.toString),
   bufferFrom: Buffer.from,
+  decodeUri: decodeURIComponent,
+  // What the guard itself asks of the file system, before patch.js replaces it.
+  original: Object.freeze({
+    lstatSync: fs.lstatSync, statSync: fs.statSync, readlinkSync: fs.readlinkSync, readdirSync: fs.readdirSync,
+    realpath: fs.realpathSync.native,
+    resolve: path.resolve, dirname: path.dirname, basename: path.basename, fileURLToPath,
+  }),
 };

@@ -133,6 +133,7 @@ class World:
         _mount("overlay", "/etc", "overlay", f"lowerdir=/etc,upperdir={etc}/up,workdir={etc}/work")
         _mount("tmpfs", VAULT, "tmpfs", "mode=0755")  # hides the overlay's directories
         Path("/etc/agentbox").mkdir(exist_ok=True)
+        Path("/etc/agentbox/probe").symlink_to(VAULT / ".probe")
         if text is not None:
             Path("/etc/agentbox/vault.policy").write_text(text)
         self._prepare_vault()

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import click
 
 from agentbox import identity as identities
+from agentbox import mask, versions, workspace
 from agentbox import policy as policies
-from agentbox import versions, workspace
 from agentbox.engine import AGENT, Engine
 from agentbox.errors import UsageError, one_line
 from agentbox.identity import Identity
+from agentbox.mask import Mask, Wish
 from agentbox.policy_model import Policy
 from agentbox.workspace import Mount
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 DEFAULT_AGENT = "pi"
+NAMED = 3  # masked files in the line about them; the rest is a number
 
 
 class TailCommand(click.Command):
@@ -59,6 +61,12 @@ mount_option = click.option(
     "--mount", "more", multiple=True, metavar="DIR[:ro]", help="A further folder, read-only with :ro."
 )
 allow_home_option = click.option("--allow-home", is_flag=True, help="Accept / or your home as the folder to work in.")
+no_mask_option = click.option(
+    "--no-mask", is_flag=True, help="Show secrets in the folders (.env and the like), which are masked otherwise."
+)
+unmask_option = click.option(
+    "--unmask", multiple=True, metavar="GLOB", help="Do not mask what is called so, or lies at this path."
+)
 version_option = click.option(
     "--version-of", "version_of", multiple=True, metavar="AGENT=VERSION",
     help="Use this version from now on; `pinned` for the one agentbox was tested with.",
@@ -76,6 +84,17 @@ def mounts(folders: tuple[str, ...], more: tuple[str, ...], who: Identity, *, al
     first = folders or (os.environ.get("WORKDIR") or ".",)
     wanted = [(folder, False) for folder in first] + [workspace.split_option(item) for item in more]
     return workspace.resolve(wanted, who, allow_home=allow_home)
+
+
+def masks(policy: Policy, folders: list[Mount], who: Identity, wish: Wish) -> list[Mask]:
+    """What is to be covered in the folders of a container that is about to start; says so."""
+    found = mask.find(policy.mask, folders, who, wish)
+    if found.names:
+        more = f" and {len(found.names) - NAMED} more" if len(found.names) > NAMED else ""
+        click.echo(f"agentbox: masked {', '.join(found.names[:NAMED])}{more} (--unmask GLOB shows them)", err=True)
+    for glob in found.idle:
+        click.echo(f"agentbox: --unmask {one_line(glob)}: matches nothing that is masked", err=True)
+    return found.places
 
 
 def load(

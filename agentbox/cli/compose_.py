@@ -12,6 +12,7 @@ from agentbox import identity as identities
 from agentbox.cli import common
 from agentbox.engine import Facts
 from agentbox.identity import Identity
+from agentbox.mask import Wish
 from agentbox.policy_model import Policy
 
 
@@ -21,6 +22,8 @@ from agentbox.policy_model import Policy
 @common.mount_option
 @common.network_option
 @common.allow_home_option
+@common.no_mask_option
+@common.unmask_option
 @common.json_option
 def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     agent: str,
@@ -28,6 +31,8 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     more: tuple[str, ...],
     network: str | None,
     allow_home: bool,
+    no_mask: bool,
+    unmask: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Print the compose model that `run` would use, after all configuration files.
@@ -48,6 +53,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
         environment=environment,
         command=list(policy.command.argv),
         cpus=facts.cpus,
+        masks=common.masks(policy, mounts, who, Wish(no_mask, unmask)),
         broker=_broker(policy, who, facts) if policy.network.mode == "allowlist" else None,
     )
     model = compose.model(policy, options)

@@ -15,6 +15,7 @@ from agentbox import policy as policies
 from agentbox.cli import common
 from agentbox.engine import Engine, Facts
 from agentbox.errors import UsageError
+from agentbox.mask import Wish
 from agentbox.workspace import Mount
 
 
@@ -26,6 +27,8 @@ from agentbox.workspace import Mount
 @common.network_option
 @click.option("--dashboard", is_flag=True, help="Run the agent's dashboard instead, on this machine's loopback.")
 @common.allow_home_option
+@common.no_mask_option
+@common.unmask_option
 @common.version_option
 @click.option("--rebuild", is_flag=True, help="Build the image first even if it is up to date.")
 def command(  # noqa: PLR0913, PLR0917  one parameter for each option
@@ -36,6 +39,8 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     network: str | None,
     dashboard: bool,
     allow_home: bool,
+    no_mask: bool,
+    unmask: tuple[str, ...],
     version_of: tuple[str, ...],
     rebuild: bool,
     tail: tuple[str, ...],
@@ -55,7 +60,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     if dashboard and not ports:
         raise UsageError(agent, "has no dashboard", "--dashboard is for hermes")
     words = [*policy.command.argv, *ports, *tail]  # a port is named after the command that serves it
-    start = Start(policy, who, mounts, words, git, list(extra), ports, asked, rebuild)
+    start = Start(policy, who, mounts, words, git, list(extra), ports, asked, rebuild, Wish(no_mask, unmask))
     return start.run(Engine())
 
 
@@ -72,6 +77,7 @@ class Start:
     ports: list[str] = field(default_factory=list)
     asked: dict[str, str] = field(default_factory=dict)
     rebuild: bool = False
+    wish: Wish = field(default_factory=Wish)
 
     def run(self, engine: Engine) -> int:
         """Build what is missing, run it to its end, and return its exit code."""
@@ -90,6 +96,7 @@ class Start:
             facts=facts,
             ports=self.ports,
             keys=keys,
+            masks=common.masks(self.policy, self.mounts, self.who, self.wish),
         )
         return session.run(request, engine)
 

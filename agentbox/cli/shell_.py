@@ -13,6 +13,7 @@ from agentbox import policy as policies
 from agentbox.cli import common
 from agentbox.cli.run_ import Start
 from agentbox.engine import AGENT, WORKSPACE, Engine, find_docker, no_docker
+from agentbox.mask import Wish
 
 
 @click.command("shell", cls=common.TailCommand)
@@ -21,12 +22,16 @@ from agentbox.engine import AGENT, WORKSPACE, Engine, find_docker, no_docker
 @common.mount_option
 @common.network_option
 @common.allow_home_option
+@common.no_mask_option
+@common.unmask_option
 def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     agent: str,
     folders: tuple[str, ...],
     more: tuple[str, ...],
     network: str | None,
     allow_home: bool,
+    no_mask: bool,
+    unmask: tuple[str, ...],
     tail: tuple[str, ...],
 ) -> int:
     """A shell, or the COMMAND after --, in the running container of AGENT for this folder, else in a new one.
@@ -40,10 +45,12 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     words = list(tail) or ["bash"]
     labels = (f"{AGENT}={agent}", f"{WORKSPACE}={mounts[0].source}")
     if running := engine.containers(*labels, everything=False):
+        if no_mask or unmask:
+            click.echo("agentbox: masks are made when a container starts; this one runs and keeps its own", err=True)
         return _join(running[0].name, words)
     git = hostenv.start_git(who.home)
     policy = common.load(agent, who, None, mounts[0].source, network)
-    return Start(policy, who, mounts, words, git).run(engine)
+    return Start(policy, who, mounts, words, git, wish=Wish(no_mask, unmask)).run(engine)
 
 
 def _join(name: str, words: list[str]) -> int:

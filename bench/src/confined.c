@@ -9,7 +9,7 @@ static struct vault_policy policy;
 int main(int argc, char **argv)
 {
 	vault_policy_load(&policy);
-	if (argc < 2 || vault_confine(&policy, vault_landlock_abi()) != 0)
+	if (argc < 2 || vault_confine(&policy, vault_landlock_abi(), NULL) != 0)
 		return 125;
 	execv(argv[1], argv + 1);
 	return 127;

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from test_matrix import STARTS
@@ -128,3 +130,22 @@ def test_without_the_probe_deep_nesting_still_works_and_stays_confined(worlds: d
     finally:
         world.inside((VAULT / ".probe").touch)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+def test_a_policy_that_breaks_while_tools_run_fails_closed(worlds: dict[str, World]) -> None:
+    """A confined process reads the policy when it first needs it. Broken by then, it opens nothing; the kernel holds the rest."""
+    world = worlds["vault"]
+    wait = "until test -e broken; do sleep 0.02; done"
+    script = f"cat {STATE}/history; {wait}; cat {STATE}/history; echo $?; ./read_static; echo $?"
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(world.run, "./agent", "execv", "/bin/sh", "-c", script, launch=True)
+        time.sleep(0.3)
+        try:
+            world.set_policy("agentbox-vault 1\nrubbish\n")
+            (world.work / "broken").touch()
+            done = running.result()
+        finally:
+            world.set_policy(policy(world.work / "agent"))
+            (world.work / "broken").unlink()
+    assert done.stdout == "allowed content\n125\n1\n"
+    assert "vault.policy:2: " in done.stderr

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from reporting import matrix_of
 from vault_world import SECRET, World, make_world, policy
 
 pytestmark = pytest.mark.vault
@@ -25,6 +26,9 @@ BUN_STARTS = ["bun_spawn", "bun_spawnSync", "bun_shell", *NODE_STARTS[:-1]]
 READERS = ["read_dynamic", "read_static"]
 
 Pair = dict[str, World]
+
+outcomes: dict[tuple[str, str], str] = {}
+matrix = matrix_of(outcomes, "readers by how an agent's runtime starts them")
 
 
 def node() -> str:
@@ -68,6 +72,7 @@ def check(worlds: Pair, exe: str, script: str, start: str, reader: str) -> None:
 @pytest.mark.parametrize("start", NODE_STARTS)
 def test_tool_of_a_node_agent_is_eacces(pair: Callable[[str, str], Pair], start: str, reader: str) -> None:
     check(pair(node(), "agent.js"), node(), "agent.js", start, reader)
+    outcomes[start, "node"] = "denied"
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -75,6 +80,7 @@ def test_tool_of_a_node_agent_is_eacces(pair: Callable[[str, str], Pair], start:
 def test_tool_of_a_python_agent_is_eacces(pair: Callable[[str, str], Pair], start: str, reader: str) -> None:
     exe = os.path.realpath(PYTHON)
     check(pair(exe, "agent.py"), exe, "agent.py", start, reader)
+    outcomes[start, "python"] = "denied"
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +101,7 @@ def bun(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize("start", BUN_STARTS)
 def test_tool_of_a_bun_agent_is_eacces(pair: Callable[[str, str], Pair], bun: str, start: str, reader: str) -> None:
     check(pair(bun, "agent.js"), bun, "agent.js", start, reader)
+    outcomes[start, "bun"] = "denied"
 
 
 @pytest.mark.parametrize("option", ["-e", "-p"])

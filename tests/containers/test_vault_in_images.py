@@ -66,7 +66,7 @@ PUT = {
 }
 
 outcomes: dict[tuple[str, str], str] = {}
-matrix = matrix_of(outcomes)
+matrix = matrix_of(outcomes, "attacks from the agents' shell tools, by image")
 
 
 def lay_out(agent: Agent, box: Box) -> str:
@@ -131,7 +131,7 @@ def test_no_attack_from_the_agents_shell_tool_succeeds(
     assert [name for name, status in found.items() if status == 0] == []
     assert agent.key not in printed
     assert [name for name in wanted - {*NO_CONTROL} if worked[name] != 0] == []
-    outcomes.update({(name, agent.name): "denied" for name in found})
+    outcomes.update({(name, agent.name): "denied, no control" if name in NO_CONTROL else "denied" for name in found})
 
 
 def forget_key(agent: Agent, box: Box) -> None:

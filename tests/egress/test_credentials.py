@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ssl
+from pathlib import Path
 
 import httpx
 import pytest
@@ -83,7 +84,14 @@ def test_placeholder_arrives_as_such_where_it_is_not_for(shared: Broker, world: 
 
 
 def test_key_goes_unencrypted_to_a_private_host_only(world: World) -> None:
-    inject = [{"name": "ANTHROPIC_API_KEY", "hosts": ["private.example"], "headers": ["x-api-key"], "placeholder": PLACEHOLDER}]
+    inject = [
+        {
+            "name": "ANTHROPIC_API_KEY",
+            "hosts": ["private.example"],
+            "headers": ["x-api-key"],
+            "placeholder": PLACEHOLDER,
+        }
+    ]
     allow = [{"host": "private.example", "private": True}]
     with world.broker(world.rules(allow=allow, inject=inject)) as broker, broker.client() as client:
         client.get("http://private.example/", headers={"x-api-key": PLACEHOLDER})
@@ -145,7 +153,9 @@ def test_reflected_key_is_masked_in_a_body_of_announced_length(shared: Broker, s
 def test_key_is_reflected_without_the_masking(world: World) -> None:
     """The control: a provider that says the key again says it to whoever sent it."""
     with httpx.Client(verify=world.trust(), trust_env=False) as client:
-        answer = client.get("https://93.184.0.10/reflect?size=7", headers={"x-api-key": REAL}, extensions={"sni_hostname": API})
+        answer = client.get(
+            "https://93.184.0.10/reflect?size=7", headers={"x-api-key": REAL}, extensions={"sni_hostname": API}
+        )
     assert REAL in answer.text and REAL in answer.headers["x-reflected"]
 
 
@@ -173,6 +183,6 @@ def test_keys_are_in_no_log(world: World) -> None:
         with broker.client() as client:
             client.get(f"https://{API}/reflect?key={GOOGLE_PLACEHOLDER}", headers=KEYS)
         said = broker.stderr() + str(broker.audit())
-        argv = open(f"/proc/{broker.process.pid}/cmdline").read() + open(f"/proc/{broker.process.pid}/environ").read()
+        argv = "".join(Path(f"/proc/{broker.process.pid}/{name}").read_text() for name in ("cmdline", "environ"))
     assert broker.audit()
     assert not [value for value in SECRETS.values() if value in said + argv]

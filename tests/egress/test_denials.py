@@ -209,7 +209,9 @@ def test_another_host_inside_intercepted_tls_is_refused(shared: Broker, world: W
     assert not [one for one in world.application.seen if OTHER in one["headers"].get("host", "")]
 
 
-def test_another_host_inside_tls_reaches_the_server_where_nothing_is_intercepted(unguarded: Broker, world: World) -> None:
+def test_another_host_inside_tls_reaches_the_server_where_nothing_is_intercepted(
+    unguarded: Broker, world: World
+) -> None:
     """The control."""
     assert request(unguarded, PLAIN, f"GET / HTTP/1.1\r\nHost: {OTHER}\r\n\r\n").startswith("HTTP/1.1 200")
     assert world.application.seen[-1]["headers"]["host"] == OTHER
@@ -279,7 +281,9 @@ def test_large_refused_body_is_not_read_into_memory(world: World) -> None:
     with world.broker() as broker:
         before = broker.resident()
         with socket.create_connection(("127.0.0.1", broker.port)) as sock:
-            sock.sendall(f"POST http://{OTHER}/ HTTP/1.1\r\nHost: {OTHER}\r\nContent-Length: 200000000\r\n\r\n".encode())
+            sock.sendall(
+                f"POST http://{OTHER}/ HTTP/1.1\r\nHost: {OTHER}\r\nContent-Length: 200000000\r\n\r\n".encode()
+            )
             with pytest.raises(ConnectionError):
                 for _ in range(3000):
                     sock.sendall(b"x" * 65536)
@@ -301,7 +305,7 @@ def test_refusals_are_in_the_audit_log_as_one_line_each(world: World) -> None:
 
 def test_name_that_does_not_exist_is_said_so(world: World) -> None:
     with world.broker(world.rules(allow=[{"host": "nowhere.example"}, {"host": "closed.example"}])) as broker:
-        sock, answer = broker.connect("nowhere.example:443")
+        _, answer = broker.connect("nowhere.example:443")
         assert answer.startswith("HTTP/1.1 502 ") and "nowhere.example" in answer
-        sock, answer = broker.connect("closed.example:443")
+        _, answer = broker.connect("closed.example:443")
         assert answer.startswith("HTTP/1.1 502 ") and "closed.example" in answer

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import concurrent.futures
-import os
 import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -23,7 +23,10 @@ MEGABYTE = 1 << 20
 @pytest.mark.parametrize("host", [API, PLAIN])
 def test_events_arrive_one_by_one(shared: Broker, host: str, http2: bool) -> None:
     """No event waits for the next one, which is sent 0.3 s later."""
-    with shared.client(http2=http2) as client, client.stream("GET", f"https://{host}/events", headers={"x-api-key": PLACEHOLDER}) as answer:
+    with (
+        shared.client(http2=http2) as client,
+        client.stream("GET", f"https://{host}/events", headers={"x-api-key": PLACEHOLDER}) as answer,
+    ):
         late = [time.monotonic() - float(line[6:]) for line in answer.iter_lines() if line]
     assert len(late) == 4
     assert max(late) < 0.25
@@ -129,7 +132,9 @@ def test_refused_uploads_leave_nothing_open(world: World) -> None:
         before = descriptors(broker)
         for _ in range(20):
             with socket.create_connection(("127.0.0.1", broker.port)) as sock:
-                sock.sendall(b"POST http://other.example/ HTTP/1.1\r\nHost: other.example\r\nContent-Length: 90000000\r\n\r\n")
+                sock.sendall(
+                    b"POST http://other.example/ HTTP/1.1\r\nHost: other.example\r\nContent-Length: 90000000\r\n\r\n"
+                )
                 with pytest.raises(ConnectionError):
                     for _ in range(1000):
                         sock.sendall(b"x" * 65536)
@@ -138,7 +143,7 @@ def test_refused_uploads_leave_nothing_open(world: World) -> None:
 
 
 def descriptors(broker: Broker) -> int:
-    return len(os.listdir(f"/proc/{broker.process.pid}/fd"))
+    return len(list(Path(f"/proc/{broker.process.pid}/fd").iterdir()))
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])

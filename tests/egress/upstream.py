@@ -83,7 +83,9 @@ class Application:
         await _answer(send, [b""], [(b"location", request["query"]["to"].encode())], 302)
 
 
-async def _answer(send: Send, pieces: list[bytes], extra: list[tuple[bytes, bytes]] | None = None, status: int = 200) -> None:
+async def _answer(
+    send: Send, pieces: list[bytes], extra: list[tuple[bytes, bytes]] | None = None, status: int = 200
+) -> None:
     await send({"type": "http.response.start", "status": status, "headers": extra or []})
     for piece in pieces:
         await send({"type": "http.response.body", "body": piece, "more_body": True})

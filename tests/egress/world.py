@@ -46,7 +46,12 @@ NAMES = {
     "closed.example": ["93.184.0.99"],
     "proxy.example": [net.PRIVATE],
 }
-SECRETS = {"ANTHROPIC_API_KEY": REAL, "CLAUDE_CODE_OAUTH_TOKEN": OAUTH_REAL, "GITHUB_TOKEN": GIT_REAL, "GOOGLE_API_KEY": GOOGLE_REAL}
+SECRETS = {
+    "ANTHROPIC_API_KEY": REAL,
+    "CLAUDE_CODE_OAUTH_TOKEN": OAUTH_REAL,
+    "GITHUB_TOKEN": GIT_REAL,
+    "GOOGLE_API_KEY": GOOGLE_REAL,
+}
 
 
 def python() -> str | None:
@@ -66,7 +71,10 @@ def python() -> str | None:
 
 
 def _interpreter(version: str) -> str | None:
-    candidates = [shutil.which(f"python{version}"), *map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python3"))]
+    candidates = [
+        shutil.which(f"python{version}"),
+        *map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python3")),
+    ]
     if tuple(map(int, version.split("."))) == sys.version_info[:2]:
         candidates.insert(0, sys.executable)
     for candidate in filter(None, candidates):
@@ -98,14 +106,16 @@ class World:
         pem = str(folder / "provider.pem")
         with self.network.inside():
             self.names = net.Names(NAMES)
-            ports = {address: (443, 8443) for address in (net.PUBLIC, net.OTHER_PUBLIC, net.PRIVATE)}
+            ports = dict.fromkeys((net.PUBLIC, net.OTHER_PUBLIC, net.PRIVATE), (443, 8443))
             binds = [f"{address}:{port}" for address, both in ports.items() for port in both]
             upstream.start(self.application, binds, [f"{net.PUBLIC}:80", f"{net.PRIVATE}:80"], (pem, pem))
             upstream.start(self.metadata, [], ["169.254.169.254:80", "127.0.0.1:80"], (pem, pem))
 
     def trust(self) -> ssl.SSLContext:
         """What an agent trusts: the broker's CA besides the world's."""
-        return upstream.client_context(self.provider_ca.cert_pem.bytes().decode(), self.broker_ca.cert_pem.bytes().decode())
+        return upstream.client_context(
+            self.provider_ca.cert_pem.bytes().decode(), self.broker_ca.cert_pem.bytes().decode()
+        )
 
     def rules(self, **changes: Any) -> dict[str, Any]:
         """Rules for the tests' provider, with some of it changed."""
@@ -187,7 +197,12 @@ class Broker:
     def client(self, *, http2: bool = False, **options: Any) -> httpx.Client:
         """An HTTP client that goes through it. Use it inside the network."""
         return httpx.Client(
-            proxy=f"http://127.0.0.1:{self.port}", verify=self.world.trust(), http2=http2, trust_env=False, timeout=30, **options
+            proxy=f"http://127.0.0.1:{self.port}",
+            verify=self.world.trust(),
+            http2=http2,
+            trust_env=False,
+            timeout=30,
+            **options,
         )
 
     def connect(self, target: str, extra: str = "") -> tuple[socket.socket, str]:
@@ -218,5 +233,3 @@ def read_answer(sock: socket.socket) -> str:
     while len(body) < length and (chunk := sock.recv(65536)):
         body += chunk
     return (head + b"\r\n\r\n" + body).decode("latin-1")
-
-

@@ -43,8 +43,21 @@ def node(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
+def newest_node(request: pytest.FixtureRequest) -> str:
+    """The newest node that npm has: what it adds to its surface is to be noticed here."""
+    return str(_installed(request.config.cache.mkdir("agentbox-node-newest"), "node@latest") / "node" / "bin" / "node")
+
+
+@pytest.fixture(scope="session")
 def node_modules(request: pytest.FixtureRequest) -> Path:
     """The pi that agentbox pins, and ripgrep for its grep tool."""
     package = tomllib.loads((ROOT / "agentbox/agents/pi.toml").read_text())["package"]
     cache = request.config.cache.mkdir("agentbox-pi")
     return _installed(cache, f"{package['name']}@{package['version']}", "@vscode/ripgrep@1.18.0")
+
+
+@pytest.fixture(scope="session")
+def old_node_modules(request: pytest.FixtureRequest) -> Path:
+    """The last pi that ships its tools as files, under the name it had then."""
+    cache = request.config.cache.mkdir("agentbox-pi-files")
+    return _installed(cache, "@mariozechner/pi-coding-agent@0.73.1", "@vscode/ripgrep@1.18.0")

@@ -9,7 +9,7 @@ const { promisify } = require('node:util');
 
 const dir = process.argv[2];
 const file = path.join(dir, 'plain.txt');
-const { runAsTool } = require(process.env.FIREWALL_JS).installFrom({ version: 1, agent: 'pi', deny: ['.env'], paths: [path.join(dir, 'state/key')] });
+const { runAsTool } = require(process.env.FIREWALL_JS).installFrom({ version: 2, agent: 'pi', tree: path.join(dir, 'state'), deny: ['.env'], paths: [path.join(dir, 'state/key')], read: [], write: [], frames: [] });
 
 async function work() {
   fs.writeFileSync(file, 'hello');

@@ -2,7 +2,7 @@
 // Ways from a tool's code to a protected file, one function each. `t` has: secret (the protected file), dir (its
 // directory), home, work (an ordinary directory), env (a .env in work), out (a fresh path), link, hard (made beforehand).
 // A route returns what it got; it leaks if that contains the secret. A route that changes something returns t.DONE.
-// quiet: denied without an error. leaks: a known leak, with the reason (docs/threat-model.md).
+// quiet: denied without an error. since: the first node that has it. leaks: a known leak, with the reason (docs/threat-model.md).
 
 const fs = require('node:fs');
 const fsp = require('node:fs/promises');
@@ -32,6 +32,8 @@ const worker = (source, options) => new Promise((resolve, reject) => {
 const workerRead = (file) => `const w = require('worker_threads');
   try { w.parentPort.postMessage({ value: require('fs').readFileSync(${JSON.stringify(file)}, 'utf8') }); }
   catch (e) { w.parentPort.postMessage({ error: e.message, code: e.code, path: e.path }); }`;
+/** What is in `file` after a change that plants t.DONE there. */
+const planted = async (t, file, change) => { await change(); return fs.readFileSync(file, 'utf8'); };
 const get = (t, done) => fs.readFile(t.secret, 'utf8', done);
 
 const routes = {
@@ -131,6 +133,40 @@ const routes = {
   'rmSync of a tree above a listed path': (t) => { fs.rmSync(path.dirname(t.listed), { recursive: true }); return t.DONE; },
   mkdirSync: (t) => { fs.mkdirSync(path.join(t.work, 'gh_dir')); return t.DONE; },
   mkdtempSync: (t) => { fs.mkdtempSync(path.join(t.work, 'gh_')); return t.DONE; },
+  // changes to what tools may read: settings, extensions
+  'settings: writeFileSync': (t) => planted(t, t.settings, () => fs.writeFileSync(t.settings, t.DONE)),
+  'settings: promises.writeFile': (t) => planted(t, t.settings, () => fsp.writeFile(t.settings, t.DONE)),
+  'settings: appendFileSync': (t) => planted(t, t.settings, () => fs.appendFileSync(t.settings, t.DONE)),
+  'settings: createWriteStream': (t) => planted(t, t.settings, () => new Promise((done, fail) => fs.createWriteStream(t.settings).on('error', fail).end(t.DONE, done))),
+  'settings: openSync r+': (t) => planted(t, t.settings, () => fs.writeSync(fs.openSync(t.settings, 'r+'), t.DONE)),
+  'settings: openSync, number': (t) => planted(t, t.settings, () => fs.writeSync(fs.openSync(t.settings, fs.constants.O_WRONLY), t.DONE)),
+  'settings: promises.open w': (t) => planted(t, t.settings, async () => { const h = await fsp.open(t.settings, 'w'); await h.write(t.DONE); await h.close(); }),
+  'settings: readFileSync, flag w+': (t) => { fs.readFileSync(t.settings, { flag: 'w+' }); return fs.statSync(t.settings).size === 0 ? t.DONE : ''; },
+  'settings: flag that changes': (t) => { let asked = 0; fs.readFileSync(t.settings, { get flag() { return asked++ ? 'w+' : 'r'; } }); fs.readFileSync(t.settings, { flag: 'w+' }); return t.DONE; },
+  'settings: truncateSync': (t) => { fs.truncateSync(t.settings, 1); return t.DONE; },
+  'settings: copyFileSync': (t) => planted(t, t.settings, () => fs.copyFileSync(t.evil + '/listed.key', t.settings)),
+  'settings: renameSync over it': (t) => planted(t, t.settings, () => fs.renameSync(t.evil + '/listed.key', t.settings)),
+  'settings: unlinkSync': (t) => { fs.unlinkSync(t.settings); return t.DONE; },
+  'settings: promises.rm': async (t) => { await fsp.rm(t.settings); return t.DONE; },
+  'settings: chmodSync': (t) => { fs.chmodSync(t.settings, 0o666); return t.DONE; },
+  'settings: linkSync, then write': (t) => planted(t, t.settings, () => { fs.linkSync(t.settings, t.out); fs.writeFileSync(t.out, t.DONE); }),
+  'settings: symlinkSync': (t) => planted(t, t.settings, () => { fs.symlinkSync(t.settings, t.out); fs.writeFileSync(t.out, t.DONE); }),
+  'settings: hard link made before': (t) => planted(t, t.settings, () => fs.writeFileSync(path.join(t.work, 'hardsettings'), t.DONE)),
+  'settings: node:sqlite': (t) => { const { DatabaseSync } = require('node:sqlite'); fs.truncateSync(t.other); new DatabaseSync(t.settings.replace('settings.json', 'new.db')).exec('create table t (v)'); return t.DONE; },
+  'extensions: new file': (t) => planted(t, t.extensions + '/x.js', () => fs.writeFileSync(t.extensions + '/x.js', t.DONE)),
+  'extensions: through a link': (t) => planted(t, t.extensions + '/x.js', () => fs.writeFileSync(path.join(t.work, 'plugins/x.js'), t.DONE)),
+  'extensions: mkdirSync': (t) => { fs.mkdirSync(t.extensions + '/x'); return t.DONE; },
+  'extensions: mkdtempSync': (t) => { fs.mkdtempSync(t.extensions + '/x'); return t.DONE; },
+  'extensions: cpSync of a tree into it': (t) => planted(t, t.extensions + '/evil.js', () => fs.cpSync(t.evil + '/agent/extensions', t.extensions, { recursive: true })),
+  'extensions: cpSync over the tree above': (t) => planted(t, t.extensions + '/evil.js', () => fs.cpSync(t.evil, t.state, { recursive: true })),
+  'extensions: cpSync through a link': (t) => planted(t, t.extensions + '/evil.js', () => fs.cpSync(t.evil + '/agent/extensions', path.join(t.work, 'plugins') + '/', { recursive: true })),
+  'extensions: symlinkSync into it': (t) => { fs.symlinkSync(t.evil, t.extensions + '/x'); return t.DONE; },
+  'extensions: renameSync of a directory into it': (t) => planted(t, t.extensions + '/x/evil.js', () => fs.renameSync(t.evil + '/agent/extensions', t.extensions + '/x')),
+  'extensions: rename of the tree above': (t) => { fs.renameSync(t.state + '/agent', t.out); return t.DONE; },
+  'a new name beside settings': (t) => { fs.writeFileSync(t.state + '/agent/hooks.json', 'x'); return t.DONE; },
+  'a new directory beside settings': (t) => { fs.mkdirSync(t.state + '/agent/new/deep', { recursive: true }); return t.DONE; },
+  'a name beside settings, removed': (t) => { fs.rmSync(t.other); return t.DONE; },
+  'cpSync over a listed path': (t) => { fs.cpSync(t.evil, t.state, { recursive: true, filter: (f) => !f.includes('agent') }); return fs.readFileSync(t.state + '/listed.key', 'utf8'); },
   // other doors
   'require of JSON': (t) => JSON.stringify(require(t.secret)),
   'import() of JSON': async (t) => JSON.stringify((await import(pathToFileURL(t.secret), { with: { type: 'json' } })).default),
@@ -154,6 +190,31 @@ const routes = {
     const server = http2.createServer().on('stream', (s) => s.respondWithFile(t.secret, {}, { onError: (e) => { s.close(); fail(e); } }));
     server.listen(0, '127.0.0.1', () => text(http2.connect(`http://127.0.0.1:${server.address().port}`).request().setEncoding('utf8')).then(done, () => {}));
   }),
+  'node:sqlite, createTagStore': (t) => { const { DatabaseSync } = require('node:sqlite'); const db = new DatabaseSync(':memory:'); const s = db.createTagStore(); s.run([`attach '${t.database}' as a`]); return db.prepare('select v from a.s').get().v; },
+  'process.dlopen': (t) => { try { process.dlopen({ exports: {} }, '/etc/hostname'); } catch (e) { if (e.code !== 'ERR_DLOPEN_FAILED') throw e; } return t.DONE; },
+  'require of a native module': (t) => { fs.writeFileSync(t.out + '.node', ''); try { require(t.out + '.node'); } catch (e) { if (e.code !== 'ERR_DLOPEN_FAILED') throw e; } return t.DONE; },
+  'process.execve': (t) => { process.execve('/bin/echo', ['echo', JSON.stringify({ value: t.DONE })], {}); },
+  'v8.queryObjects': (t) => require('node:v8').queryObjects(require('node:events'), { format: 'summary' }).length && t.DONE,
+  'v8.setFlagsFromString': (t) => { require('node:v8').setFlagsFromString('--expose-gc'); return t.DONE; },
+  'v8.promiseHooks': (t) => { require('node:v8').promiseHooks.onInit(() => {})(); return t.DONE; },
+  'async_hooks.createHook': (t) => { require('node:async_hooks').createHook({}).enable(); return t.DONE; },
+  'module.registerHooks': (t) => { require('node:module').registerHooks({}); return t.DONE; },
+  'module.enableCompileCache': (t) => { require('node:module').enableCompileCache(t.work); return t.DONE; },
+  'Module._load of JSON': (t) => JSON.stringify(require('node:module')._load(t.secret, null, false)),
+  'Module._extensions': (t) => { const m = new (require('node:module'))(t.secret); require('node:module')._extensions['.json'](m, t.secret); return JSON.stringify(m.exports); },
+  'vm: dynamic import': async (t) => {
+    const vm = require('node:vm');
+    const load = vm.runInThisContext(`(u) => import(u, { with: { type: 'json' } })`, { importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER });
+    return JSON.stringify((await load(pathToFileURL(t.secret).href)).default);
+  },
+  'repl history': (t) => callback((d) => {
+    const r = require('node:repl').start({ input: new (require('node:stream').PassThrough)(), output: new (require('node:stream').PassThrough)() });
+    r.setupHistory({ filePath: t.listed }, (e) => { const h = r.history; r.close(); d(e, JSON.stringify(h)); });
+  }),
+  'node:ffi': { since: 25, run: (t) => { const { dlopen } = require('node:ffi'); dlopen(null, {}); return t.DONE; } },
+  'zlib.ZipFile.open': { since: 25, run: async (t) => { try { await require('node:zlib').ZipFile.open(t.secret); } catch (e) { if (e.code === 'EACCES') throw e; } return t.DONE; } },
+  'zlib.ZipFile.openSync': { since: 25, run: (t) => { try { require('node:zlib').ZipFile.openSync(t.secret); } catch (e) { if (e.code === 'EACCES') throw e; } return t.DONE; } },
+  openAsBlobSync: { since: 25, run: async (t) => fs.openAsBlobSync(t.secret).text() },
   'module.register': (t) => { require('node:module').register('data:text/javascript,'); return t.DONE; },
   // workers
   worker: (t) => worker(workerRead(t.secret)),
@@ -174,14 +235,16 @@ const routes = {
   EventTarget: (t) => callback((d) => { const e = new EventTarget(); e.addEventListener('x', () => get(t, d)); e.dispatchEvent(new Event('x')); }),
   'Array.map': (t) => [t.secret].map((f) => fs.readFileSync(f, 'utf8')).join(),
   MessageChannel: (t) => callback((d) => { const { port1, port2 } = new MessageChannel(); port1.onmessage = () => { get(t, d); port1.close(); }; port2.postMessage(1); }),
-  'FinalizationRegistry and gc': { leaks: 'callbacks of the collector run outside every context', run: (t) => callback((d) => {
+  FinalizationRegistry: (t) => callback((d) => {
     const r = new FinalizationRegistry(() => get(t, d));
-    require('node:v8').setFlagsFromString('--expose-gc');
-    const gc = require('node:vm').runInNewContext('gc');
-    (() => { r.register({}, 1); })();
-    setTimeout(gc, 5); setTimeout(gc, 30); setTimeout(() => d(null, 'nothing'), 3000);
-  }) },
+    t.keep = r;
+    for (let i = 0; i < 1000; i++) r.register({}, i);
+    let litter = [];
+    const i = setInterval(() => { for (let k = 0; k < 1e5; k++) litter.push({ k }); litter = []; }, 5);
+    setTimeout(() => { clearInterval(i); d(null, 'nothing'); }, 20000).unref();
+  }),
   'listener on an emitter that others emit': { leaks: 'a listener runs in the context of whoever emits', run: (t) => callback((d) => t.emitter.on('later', () => get(t, d))) },
+  'diagnostics_channel': { leaks: 'a subscriber runs in the context of whoever publishes', run: (t) => callback((d) => require('node:diagnostics_channel').subscribe('agent.later', () => get(t, d))) },
   'process.on(exit)': { leaks: 'a listener runs in the context of whoever emits', run: (t) => { process.on('exit', () => t.say(fs.readFileSync(t.secret, 'utf8'))); return t.later; } },
   'function that the agent bound to itself': { leaks: 'AsyncResource.bind restores the context of whoever bound it; only code of the agent can hand such a function over', run: (t) => t.bound(t.secret) },
   // code that plays with the language
@@ -196,6 +259,20 @@ const routes = {
   'patched path': (t) => { path.resolve = () => '/x'; path.dirname = () => '/x'; path.basename = () => 'x'; return fs.readFileSync(t.secret, 'utf8'); },
   'patched process.cwd': (t) => { process.chdir(t.home); process.cwd = () => '/nowhere'; return fs.readFileSync('.pi/agent/auth.json', 'utf8'); },
   'patched realpath': (t) => { fs.realpathSync.native = (f) => f; fs.statSync = () => undefined; return fs.readFileSync(t.link, 'utf8'); },
+  'patched AsyncLocalStorage, next tool call': (t) => {
+    const A = require('node:async_hooks').AsyncLocalStorage;
+    const { enterWith, exit } = A.prototype;
+    let caught;
+    A.prototype.enterWith = function (v) { caught ??= this; return enterWith.call(this, v); };
+    return t.nextTool(() => t.nextTool(() => (caught === undefined ? fs.readFileSync(t.secret, 'utf8') : exit.call(caught, () => fs.readFileSync(t.secret, 'utf8')))));
+  },
+  'context of a timer taken away': { leaks: 'node keeps the context in the open, on every timer; only code in the process of the agent can reach it', run: (t) => {
+    const timer = setTimeout(() => {}, 1);
+    const frame = Object.getOwnPropertySymbols(timer).map((k) => timer[k]).find((v) => /AsyncContextFrame/.test(v?.constructor?.name));
+    if (frame === undefined) return fs.readFileSync(t.secret, 'utf8');
+    frame.constructor.set(undefined);
+    return fs.readFileSync(t.secret, 'utf8');
+  } },
   'AsyncLocalStorage.exit': (t) => new (require('node:async_hooks').AsyncLocalStorage)().exit(() => fs.readFileSync(t.secret, 'utf8')),
   'AsyncLocalStorage.snapshot': (t) => require('node:async_hooks').AsyncLocalStorage.snapshot()(() => fs.readFileSync(t.secret, 'utf8')),
   'fresh copy of fs': (t) => process.getBuiltinModule('fs').readFileSync(t.secret, 'utf8'),

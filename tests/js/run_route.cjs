@@ -13,13 +13,19 @@ function layout(root) {
   const [home, work] = [join(root, 'home'), join(root, 'work')];
   const t = {
     home, work, dir: join(home, '.pi/agent'), secret: join(home, '.pi/agent/auth.json'), env: join(work, '.env'), out: join(root, 'out'),
-    listed: join(root, 'state/listed.key'), token: join(work, 'gh_token'), below: join(work, '.secrets/deep/file'), link: join(work, 'link'), dirLink: join(work, 'dirlink'),
+    state: join(root, 'state'), listed: join(root, 'state/listed.key'), token: join(work, 'gh_token'), below: join(work, '.secrets/deep/file'), link: join(work, 'link'), dirLink: join(work, 'dirlink'),
     chain: join(work, 'chain'), hard: join(work, 'hard'), hardEnv: join(work, 'hardenv'), dangling: join(work, 'dangling'), database: join(work, 'gh_db'), jsonLink: join(work, 'link.json'),
+    settings: join(root, 'state/agent/settings.json'), extensions: join(root, 'state/agent/extensions'), evil: join(root, 'evil'), other: join(root, 'state/agent/other'),
     DONE: SECRET,
   };
-  for (const d of [t.dir, path.dirname(t.listed), path.dirname(t.below)]) fs.mkdirSync(d, { recursive: true });
+  for (const d of [t.dir, t.extensions, path.dirname(t.below), join(t.evil, 'agent/extensions')]) fs.mkdirSync(d, { recursive: true });
   fs.writeFileSync(t.secret, JSON.stringify({ key: SECRET }));
   for (const f of [t.listed, t.token, t.below]) fs.writeFileSync(f, SECRET);
+  fs.writeFileSync(t.settings, '{}');
+  fs.writeFileSync(t.other, '{}');
+  for (const f of ['listed.key', 'agent/settings.json', 'agent/extensions/evil.js']) fs.writeFileSync(join(t.evil, f), SECRET);
+  fs.symlinkSync(t.extensions, join(work, 'plugins'));
+  fs.linkSync(t.settings, join(work, 'hardsettings'));
   fs.writeFileSync(t.env, `TOKEN=${SECRET}\n`);
   fs.symlinkSync(t.secret, t.link);
   fs.symlinkSync(t.secret, t.jsonLink);
@@ -38,13 +44,13 @@ function layout(root) {
 }
 
 function policyFor(t) {
-  return { version: 1, agent: 'pi', deny: ['auth.json', 'gh_*', '.secrets', '.env', '.pi/agent'], paths: [t.listed] };
+  return { version: 2, agent: 'pi', tree: t.state, deny: ['auth.json', 'gh_*', '.secrets', '.env', '.pi/agent'], paths: [t.listed], read: [t.settings, t.extensions], write: [], frames: [] };
 }
 
 async function main(name, mode, root) {
   const routes = require('./routes.cjs');
   if (name === '--list') {
-    const row = ([n, r]) => ({ name: n, quiet: r.quiet ?? false, leaks: r.leaks ?? null });
+    const row = ([n, r]) => ({ name: n, quiet: r.quiet ?? false, since: r.since ?? null, leaks: r.leaks ?? null });
     return process.stdout.write(JSON.stringify(Object.entries(routes).map(row)));
   }
   const t = layout(root);
@@ -55,6 +61,7 @@ async function main(name, mode, root) {
   t.bound = AsyncResource.bind((file) => fs.readFileSync(file, 'utf8'));
   setTimeout(() => {
     t.emitter.emit('later');
+    require('node:diagnostics_channel').channel('agent.later').publish({});
     if (fs.existsSync(t.secret)) JSON.parse(fs.readFileSync(t.secret, 'utf8') || 'null'); // as an agent does now and then
   }, 100);
   const [log, stringify] = [fs.writeSync, JSON.stringify];
@@ -62,9 +69,11 @@ async function main(name, mode, root) {
 
   const route = typeof routes[name] === 'function' ? routes[name] : routes[name].run;
   let runAsTool = (fn) => fn();
+  t.nextTool = runAsTool;
   if (mode !== 'control') {
     const channel = require(process.env.FIREWALL_JS).installFrom(policyFor(t));
     if (mode === 'tool') runAsTool = channel.runAsTool;
+    t.nextTool = runAsTool;
   }
   try {
     const value = await runAsTool(async () => route(t));

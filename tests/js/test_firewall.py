@@ -1,6 +1,7 @@
 """The hook as node loads it: --require, policy file, NODE_OPTIONS, workers; the tables against the running node."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,16 @@ import pytest
 from node_process import FIREWALL, HERE, ROOT, environment
 
 AUTH = "/agent/pi/agent/auth.json"
-POLICY: Mapping[str, Any] = {"version": 1, "agent": "pi", "deny": [".env", "gh_*"], "paths": [AUTH]}
+POLICY: Mapping[str, Any] = {
+    "version": 2,
+    "agent": "pi",
+    "tree": "/agent",
+    "deny": [".env", "gh_*"],
+    "paths": [AUTH],
+    "read": ["/agent/pi/agent/extensions"],
+    "write": [],
+    "frames": [],
+}
 POLICY_FILE = Path("/etc/agentbox/firewall.json")
 
 
@@ -41,7 +51,11 @@ def test_missing_policy_ends_with_125_and_one_line(node: str) -> None:
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        ({"version": 2}, "version 2 where 1 is known"),
+        ({"version": 1}, "version 1 where 2 is known"),
+        ({"tree": "agent"}, '"tree" holds "agent", which is not absolute'),
+        ({"read": ["x"]}, '"read" holds "x", which is not absolute'),
+        ({"write": 1}, '"write" is not a list'),
+        ({"frames": ["tools"]}, '"frames" holds "tools"'),
         ({"agent": ""}, '"agent" is not a name'),
         ({"deny": "x"}, '"deny" is not a list'),
         ({"deny": [""]}, '"deny" holds ""'),
@@ -88,19 +102,68 @@ def test_malformed_policy_is_refused_with_the_cause(node: str, change: Mapping[s
 )
 def test_names_match_whole_components(node: str, deny: str, path: str, protected: bool) -> None:
     policy = json.dumps({**POLICY, "deny": [deny]})
-    source = f"const m = js('policy.js'); console.log(m.matchPath(m.parsePolicy({policy}), ['/agent'], {path!r}))"
-    assert (_evaluate(node, source) != "null") is protected
-
-
-def test_every_function_of_fs_is_in_the_table(node: str) -> None:
-    """A function of a newer node is noticed here: give it a row in js/methods.js."""
-    source = """
-      const fs = require('fs'); const { FS, UNPATHED } = js('methods.js');
-      const base = (name) => name.replace(/Sync$/, '');
-      const known = (name) => base(name) in FS || base(name) in UNPATHED;
-      console.log(JSON.stringify([...Object.keys(fs), ...Object.keys(fs.promises)].filter((name) => !known(name))));
+    source = f"""
+      const {{ Rules, READ }} = js('rules.js');
+      const rules = new Rules(js('policy.js').parsePolicy({policy}), (path) => path);
+      console.log(rules.judge({path!r}, READ) === null);
     """
-    assert json.loads(_evaluate(node, source)) == []
+    assert (_evaluate(node, source) == "false") is protected
+
+
+@pytest.fixture(params=["image", pytest.param("newest", marks=pytest.mark.npm)])
+def each_node(request: pytest.FixtureRequest) -> str:
+    """The node of the image, and the newest one from npm."""
+    return request.getfixturevalue("node" if request.param == "image" else "newest_node")
+
+
+def test_every_function_of_node_has_been_looked_at(each_node: str) -> None:
+    """What a newer node adds is noticed here: give it a row in js/methods.js, or a reason in js/unguarded.js."""
+    result = _node(each_node, str(HERE / "surface.cjs"))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert json.loads(result.stdout) == []
+
+
+def test_control_a_new_function_is_noticed(node: str, tmp_path: Path) -> None:
+    newer = tmp_path / "newer.cjs"
+    newer.write_text("const fs = require('fs'); fs.newSync = fs.promises.other = () => {}; process.door = 1;")
+    result = _node(node, "--require", str(newer), str(HERE / "surface.cjs"))
+    assert json.loads(result.stdout) == ["fs.new", "fs.other", "process.door"]
+
+
+@pytest.mark.parametrize(
+    ("call", "delivered"),
+    [
+        ("fs.readFileSync(f)", "thrown open"),
+        ("fs.copyFileSync(f, g)", "thrown copyfile"),
+        ("fs.createReadStream(f).on('error', (e) => told('event', e))", "event open"),
+        ("fs.createWriteStream(f).on('error', (e) => told('event', e))", "event open"),
+        ("fs.readFile(f, (e) => told('callback', e))", "callback open"),
+        ("fs.readdir(f, (e) => told('callback', e))", "callback scandir"),
+        ("fs.rename(g, f, (e) => told('callback', e))", "callback rename"),
+        ("fs.promises.readFile(f).catch((e) => told('rejected', e))", "rejected open"),
+        ("fs.promises.stat(f).catch((e) => told('rejected', e))", "rejected stat"),
+        ("fs.openAsBlob(f).catch((e) => told('rejected', e))", "rejected open"),
+        ("import(f).catch((e) => told('rejected', e))", "rejected realpath"),
+        ("require(f)", "thrown realpath"),
+    ],
+)
+def test_denial_comes_the_way_the_function_reports_errors(node: str, tmp_path: Path, call: str, delivered: str) -> None:
+    """Synchronous calls throw; callbacks and events come later; promises reject. The error is node's own EACCES in shape."""
+    file = tmp_path / "gh_file.json"
+    file.write_text("{}")
+    source = f"""
+      const fs = require('fs'); const f = {str(file)!r}, g = {str(tmp_path / "g")!r};
+      const {{ runAsTool }} = require({str(FIREWALL)!r}).installFrom({json.dumps(POLICY)});
+      let returned = false;
+      const told = (how, e) => {{
+        const shape = [e instanceof Error, e.code, e.errno, e.path === f, /\\n/.test(e.message)].join();
+        console.log(how, e.syscall, shape, how === 'thrown' || returned);
+      }};
+      runAsTool(() => {{ try {{ {call}; }} catch (e) {{ told('thrown', e); }} }});
+      returned = true;
+    """
+    result = _node(node, "-e", source)
+    assert result.stdout.strip() == f"{delivered} true,EACCES,-13,true,false true", result.stderr
 
 
 def test_every_row_of_the_table_patches_something(node: str) -> None:
@@ -145,7 +208,118 @@ def test_channel_cannot_be_replaced_or_left(node: str) -> None:
       for (const attempt of tries) {{ try {{ attempt(); }} catch {{ }} }}
       console.log(process[key] === channel, channel.runAsTool === runAsTool, Object.keys(channel).join());
     """
-    assert _evaluate(node, source) == "true true version,agent,runAsTool,check"
+    assert _evaluate(node, source) == "true true version,agent,runAsTool,check,protect"
+
+
+@pytest.mark.parametrize(
+    "get",
+    [
+        "require('fs/promises')",
+        "require('node:fs/promises')",
+        "require('module')._load('fs/promises')",
+        "require('module')._load('node:fs/promises')",
+        "require('module').createRequire('/tmp/')('fs/promises')",
+        "process.getBuiltinModule('fs/promises')",
+        "fs.promises",
+        "Object.getOwnPropertyDescriptor(fs, 'promises').get()",
+        "await import('fs/promises')",
+        "(await import('fs')).promises",
+    ],
+)
+def test_functions_kept_before_the_first_tool_are_patched_ones(each_node: str, tmp_path: Path, get: str) -> None:
+    """fs.promises and Worker are patched late, when somebody asks for them: whichever way that is."""
+    (tmp_path / ".env").write_text("TOP-SECRET")
+    get_workers = get.replace("fs/promises", "worker_threads") if "fs/promises" in get else "require('worker_threads')"
+    source = f"""
+      const channel = require({str(FIREWALL)!r}).installFrom({json.dumps(POLICY)});
+      const fs = require('fs'); process.chdir({str(tmp_path)!r});
+      const main = async () => {{
+        const {{ readFile }} = {get}; const {{ Worker }} = {get_workers};
+        const look = "try {{ console.log(String(require('fs').readFileSync('.env'))) }} catch (e) {{ console.log(e.code) }}";
+        const tool = async () => {{
+          console.log(await readFile('.env', 'utf8').catch((e) => e.code));
+          const worker = new Worker(look, {{ eval: true, execArgv: [] }});
+          await new Promise((done) => worker.on('exit', done));
+        }};
+        await tool();
+        await channel.runAsTool(tool);
+      }};
+      main();
+    """
+    result = _node(each_node, "-e", source)
+    assert result.stdout.split() == ["TOP-SECRET", "TOP-SECRET", "EACCES", "EACCES"], result.stderr
+
+
+@pytest.mark.parametrize("setup", [False, True], ids=["run", "setup"])
+def test_setup_lets_tools_make_what_a_run_keeps_from_them(node: str, tmp_path: Path, setup: bool) -> None:
+    """`agentbox setup` turns the right `read` into `write`; what is denied, and names that nobody listed, stay."""
+    (tmp_path / "agent").mkdir()
+    (tmp_path / "agent/auth.json").write_text("TOP-SECRET")
+    settings = [str(tmp_path / "agent" / name) for name in ("settings.json", "skills")]
+    policy = {**POLICY, "tree": str(tmp_path), "paths": [str(tmp_path / "agent/auth.json")], "read": [], "write": []}
+    policy["write" if setup else "read"] = settings
+    source = f"""
+      const fs = require('fs'); process.chdir({str(tmp_path / "agent")!r});
+      const {{ runAsTool }} = require({str(FIREWALL)!r}).installFrom({json.dumps(policy)});
+      const attempts = [
+        () => fs.writeFileSync('settings.json', 'x'), () => fs.unlinkSync('settings.json'),
+        () => fs.mkdirSync('skills/new', {{ recursive: true }}), () => fs.writeFileSync('skills/new/SKILL.md', 'x'),
+        () => fs.readFileSync('auth.json'), () => fs.writeFileSync('other.json', 'x')];
+      const said = (attempt) => {{ try {{ attempt(); return 'done'; }} catch (e) {{ return e.code; }} }};
+      console.log(attempts.map((attempt) => runAsTool(() => said(attempt))).join());
+    """
+    allowed = "done" if setup else "EACCES"
+    assert _evaluate(node, source) == ",".join([allowed] * 4 + ["EACCES"] * 2)
+
+
+def test_second_hook_patches_nothing_and_adds_its_policy(node: str, tmp_path: Path) -> None:
+    """Two agents or two copies of the hook in one process: what either policy protects is protected."""
+    copy = tmp_path / "copy"
+    shutil.copytree(ROOT / "js", copy)
+    for name in (".env", "theirs.txt"):
+        (tmp_path / name).write_text("x")
+    other = {**POLICY, "agent": "other", "deny": ["theirs.txt"]}
+    source = f"""
+      const fs = require('fs'); process.chdir({str(tmp_path)!r});
+      const first = js('app-firewall.js').installFrom({json.dumps(POLICY)});
+      const once = [fs.readFileSync, fs.promises.open, require('worker_threads').Worker];
+      const seen = [];
+      const look = () => {{
+        for (const f of ['.env', 'theirs.txt']) first.runAsTool(() => {{
+          try {{ fs.readFileSync(f); seen.push('read'); }} catch (e) {{ seen.push(/only (.*) itself/.exec(e.message)[1]); }}
+        }});
+      }};
+      look();
+      const second = require({str(copy / "app-firewall.js")!r}).installFrom({json.dumps(other)});
+      js('app-firewall.js').installFrom({json.dumps(POLICY)});
+      look();
+      const now = [fs.readFileSync, fs.promises.open, require('worker_threads').Worker];
+      const unchanged = second === first && once.every((f, i) => f === now[i]);
+      const {{ Worker }} = require('worker_threads');
+      const w = first.runAsTool(() => new Worker("try {{ require('fs').readFileSync('theirs.txt') }} catch (e) {{ console.log(e.code) }}", {{ eval: true }}));
+      w.on('exit', () => console.log(unchanged, seen.join()));
+    """
+    assert _evaluate(node, source).split("\n") == ["EACCES", "true pi,read,pi,other"]
+
+
+def test_hook_required_twice_starts(node: str, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(ROOT / "js", copy)
+    before = _policy_hook(tmp_path)
+    options = f"--require {before} --require {FIREWALL} --require {FIREWALL} --require {copy / 'app-firewall.js'}"
+    source = "console.log(process.env.NODE_OPTIONS, process[Symbol.for('agentbox.firewall')].agent)"
+    result = _node(node, "-e", source, NODE_OPTIONS=options)
+    assert (result.stdout.strip(), result.stderr) == (f"--require {before} pi", "")
+
+
+def _policy_hook(folder: Path) -> Path:
+    """Stands in for /etc/agentbox/firewall.json: a hook before the real entry that answers for this one file."""
+    before = folder / "before.cjs"
+    before.write_text(f"""
+      const fs = require('fs'); const read = fs.readFileSync; const policy = {json.dumps(POLICY)!r};
+      fs.readFileSync = (f, ...rest) => (f === '/etc/agentbox/firewall.json' ? policy : read(f, ...rest));
+    """)
+    return before
 
 
 def test_worker_of_a_process_with_options_of_its_own_starts(node: str) -> None:
@@ -159,11 +333,7 @@ def test_worker_of_a_process_with_options_of_its_own_starts(node: str) -> None:
 def test_entry_by_node_options_guards_threads_and_not_children(node: str, tmp_path: Path) -> None:
     """The real entry; only reading its policy file is answered by a hook before it."""
     (tmp_path / ".env").write_text("TOP-SECRET")
-    before = tmp_path / "before.cjs"
-    before.write_text(f"""
-      const fs = require('fs'); const read = fs.readFileSync; const policy = {json.dumps(POLICY)!r};
-      fs.readFileSync = (f, ...rest) => (f === '/etc/agentbox/firewall.json' ? policy : read(f, ...rest));
-    """)
+    before = _policy_hook(tmp_path)
     source = """
       const { Worker } = require('worker_threads'); const { execFileSync } = require('child_process');
       const seen = "try { console.log(require('fs').readFileSync('.env', 'utf8')) } catch (e) { console.log(e.code) }";

@@ -4,7 +4,7 @@ it is denied by name, and outside it, where the agent itself runs, it works."""
 import json
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +29,21 @@ def _known_leaks() -> dict[str, str]:
     return {quoted or plain: reason or constants[constant] for quoted, plain, reason, constant in rows}
 
 
+def _newer() -> set[str]:
+    """Routes that only a newer node than the image's has."""
+    rows = re.findall(r"^  (?:'([^']+)'|(\w+)): \{ since: \d+,", ROUTES.read_text(), flags=re.MULTILINE)
+    return {quoted or plain for quoted, plain in rows}
+
+
 NAMES = _names()
 KNOWN_LEAKS = _known_leaks()
-MODES = ("control", "agent", "tool")
+NEWER = _newer()
 
 
-def _cases() -> list[Any]:
+def _cases(names: Sequence[str], modes: Sequence[str]) -> list[Any]:
     cases = []
-    for name in NAMES:
-        for mode in MODES:
+    for name in names:
+        for mode in modes:
             leak = KNOWN_LEAKS.get(name) if mode == "tool" else None
             marks = [pytest.mark.xfail(reason=leak, strict=True)] if leak else []
             cases.append(pytest.param(name, mode, id=f"{name}-{mode}", marks=marks))
@@ -52,9 +58,7 @@ def _run(node: str, route: str, mode: str, root: Path) -> Mapping[str, Any]:
     return json.loads(result.stdout.strip().splitlines()[-1])
 
 
-@pytest.mark.parametrize(("route", "mode"), _cases())
-def test_route_reaches_the_file_only_outside_the_tool_context(node: str, tmp_path: Path, route: str, mode: str) -> None:
-    got = _run(node, route, mode, tmp_path)
+def _judge(got: Mapping[str, Any], mode: str) -> None:
     if mode != "tool":
         assert SECRET in got.get("value", ""), got
         return
@@ -65,10 +69,24 @@ def test_route_reaches_the_file_only_outside_the_tool_context(node: str, tmp_pat
         assert re.search(r"Hint: ", got["error"])
 
 
+@pytest.mark.parametrize(
+    ("route", "mode"), _cases([name for name in NAMES if name not in NEWER], ("control", "agent", "tool"))
+)
+def test_route_reaches_the_file_only_outside_the_tool_context(node: str, tmp_path: Path, route: str, mode: str) -> None:
+    _judge(_run(node, route, mode, tmp_path), mode)
+
+
+@pytest.mark.npm
+@pytest.mark.parametrize(("route", "mode"), _cases(NAMES, ("control", "tool")))
+def test_route_is_closed_on_the_newest_node_too(newest_node: str, tmp_path: Path, route: str, mode: str) -> None:
+    _judge(_run(newest_node, route, mode, tmp_path), mode)
+
+
 def test_count_of_routes_is_as_collected(node: str, capsys: pytest.CaptureFixture[str]) -> None:
     listed = subprocess.check_output([node, str(HERE / "run_route.cjs"), "--list"], text=True, env=environment())
     routes = json.loads(listed)
     assert [route["name"] for route in routes] == NAMES
     assert {route["name"]: route["leaks"] for route in routes if route["leaks"]} == KNOWN_LEAKS
+    assert {route["name"] for route in routes if route["since"]} == NEWER
     with capsys.disabled():
         print(f"\n{len(NAMES)} routes: {len(NAMES) - len(KNOWN_LEAKS)} denied to tools, {len(KNOWN_LEAKS)} known leaks")

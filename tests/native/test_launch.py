@@ -71,6 +71,15 @@ def test_a_missing_policy_fails_closed(world: World) -> None:
     assert world.run("/bin/true").returncode == 125
 
 
+def test_a_probe_that_nobody_may_open_is_refused(world: World) -> None:
+    """It makes every process look confined, and none is."""
+    read = ("/bin/sh", "-c", f"cd {STATE}/private && head -c 3 key")
+    assert (world.run(*read).stdout, world.run("/bin/echo", launch=True).returncode) == ("", 0)
+    world.inside(lambda: (VAULT / ".probe").chmod(0))
+    assert world.run(*read).stdout == "sk-"
+    assert "/etc/agentbox/probe: Permission denied" in refusal(world)
+
+
 def test_without_landlock_it_refuses(world: World) -> None:
     for mode in ({}, {"PARANOID_MODE": "true"}, {"PARANOID_MODE": "rubbish"}):
         assert "no Landlock (CONFIG_SECURITY_LANDLOCK" in refusal(world, landlock=False, env=mode)

@@ -11,6 +11,7 @@ import yaml
 
 from agentbox import compose, credentials, hostenv, identity, policy, workspace
 from agentbox.composefile import render
+from agentbox.mask import Mask
 
 SECRET = "sk-very-secret"
 
@@ -96,18 +97,14 @@ def test_mounts_are_numbered(home: Path):
     assert [mount.read_only for mount in found] == [False, False, True]
 
 
-def test_allowed_home_has_every_private_folder_covered(home: Path):
-    for name in (".pi", ".claude", ".config/opencode", ".config/agentbox", ".local/state/agentbox"):
-        (home / name).mkdir(parents=True)
-    who = identity.current()
-    found = workspace.masks(workspace.resolve([(str(home), False)], who, allow_home=True), who)
-    assert found == [
-        "/workspace/.claude",
-        "/workspace/.config/agentbox",
-        "/workspace/.config/opencode",
-        "/workspace/.local/state/agentbox",
-        "/workspace/.pi",
-    ]
+def test_masks_lie_over_any_place(service):
+    masks = [Mask(f"/workspace/$a:b/{name}", name == ".secrets", name, (1, 2)) for name in (".env", ".secrets")]
+    file, folder = service(masks=masks, empty=Path("/run/$empty"))["volumes"][-2:]
+    assert file == {
+        "type": "bind", "source": "/run/$$empty", "target": "/workspace/$$a:b/.env", "read_only": True,
+        "bind": {"create_host_path": False},
+    }  # fmt: skip
+    assert (folder["type"], folder["target"], folder["read_only"]) == ("tmpfs", "/workspace/$$a:b/.secrets", True)
 
 
 def test_without_a_broker_secrets_travel_by_name(home: Path):

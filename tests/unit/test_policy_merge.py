@@ -38,9 +38,10 @@ def test_links_are_below_home_with_a_tab():
 
 def test_firewall_separates_names_and_paths():
     found = json.loads(policy.render_firewall(policy.load("pi")))
-    assert found["version"] == 1
-    assert found["agent"] == "pi"
-    assert {"auth.json", "gh_*", ".pi/agent"} <= set(found["deny"])
+    assert found["version"] == 2
+    assert (found["agent"], found["tree"], found["frames"]) == ("pi", "/agent", ["/dist/core/tools"])
+    assert {"auth.json", "gh_*"} <= set(found["deny"])
+    assert "/agent/pi/agent/settings.json" in found["read"]
     assert "/agent/pi/agent/auth.json" in found["paths"]
     assert not any(item.startswith("/") for item in found["deny"])
 

@@ -24,15 +24,15 @@ export function resolvePath(text, cwd) {
   return resolve(cwd, path);
 }
 
-/** The error for the first path argument that is protected, or null. */
-export function checkInput(toolName, input, cwd, firewall, key = "", depth = 0) {
+/** The error for the first path argument that is protected (from changes, if the tool makes some), or null. */
+export function checkInput(toolName, input, cwd, firewall, changes, key = "", depth = 0) {
   if (typeof input === "string") {
     if (!PATH_ARGUMENT.test(key) || input.includes("\0")) return null;
-    return firewall.check(toolName, resolvePath(input, cwd));
+    return firewall.check(toolName, resolvePath(input, cwd), changes);
   }
   if (input === null || typeof input !== "object" || depth > MAX_DEPTH) return null;
   for (const [name, value] of Object.entries(input)) {
-    const denied = checkInput(toolName, value, cwd, firewall, Array.isArray(input) ? key : name, depth + 1);
+    const denied = checkInput(toolName, value, cwd, firewall, changes, Array.isArray(input) ? key : name, depth + 1);
     if (denied !== null) return denied;
   }
   return null;
