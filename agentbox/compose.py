@@ -71,6 +71,7 @@ def broker(policy: Policy, options: Options, place: egress.Broker) -> dict[str, 
             bind(str(place.audit), "/var/log/agentbox-egress"),
         ],
         "networks": {"inner": {}, "outer": {}},
+        "dns_search": ["."],
         "restart": "on-failure:5",
     }
     if place.addresses:

@@ -62,7 +62,8 @@ def run(request: Request, engine: Engine) -> int:
         file = _lay_out(request, folder, run_id, tty)
         argv = [*compose, "--progress", "quiet", "--project-directory", str(folder), "--env-file", os.devnull]
         argv += ["-f", str(file), "run", "--rm", "--name", name, *([] if tty else ["-T"])]
-        argv += ["--service-ports"] if request.ports and not request.brokered else []
+        # The broker, which publishes the ports in the agent's place, knows it by its service's name.
+        argv += [("--use-aliases" if request.brokered else "--service-ports")] if request.ports else []
         with Forwarder(engine, name) as forwarder:
             process = _spawn([*argv, request.policy.agent], {**os.environ, **request.private})
             forwarder.process = process

@@ -1,6 +1,6 @@
 """forward.py PORT: what the host sends to PORT of the container's own address goes to the same port of its loopback.
 
-A published port arrives from the network's gateway. Whoever else is on that network (other containers) is turned away.
+A published port arrives from the network's gateway, or from the broker. Whoever else is on that network is turned away.
 """
 
 import asyncio
@@ -23,6 +23,13 @@ def gateway() -> str:
     return ""
 
 
+def broker() -> str:
+    try:
+        return socket.gethostbyname("egress")
+    except OSError:
+        return ""
+
+
 async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while data := await reader.read(65536):
@@ -35,7 +42,7 @@ async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    if writer.get_extra_info("peername")[0] != gateway():
+    if writer.get_extra_info("peername")[0] not in {gateway(), broker()} - {""}:
         writer.close()
         return
     try:

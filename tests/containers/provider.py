@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import trustme
 from boxes import Agent, Box
@@ -36,10 +37,6 @@ OPENCODE = {"permission": {"*": "allow"}}
 HERMES = "model:\n  provider: {}\n  default: {}\n"
 LOGINS = (
     Login("pi", "ANTHROPIC_API_KEY", "api.anthropic.com", {}),
-    Login(
-        "pi", "OPENROUTER_API_KEY", "openrouter.ai", {},
-        turn=("-p", "--provider", "openrouter", "--model", "anthropic/claude-sonnet-4.5", "show me the file"),
-    ),
     Login("claude", "ANTHROPIC_API_KEY", "api.anthropic.com", {}),
     Login("claude", "ANTHROPIC_AUTH_TOKEN", "api.anthropic.com", {}),
     Login("claude", "CLAUDE_CODE_OAUTH_TOKEN", "api.anthropic.com", {}),
@@ -52,10 +49,6 @@ LOGINS = (
         {".config/opencode/opencode.json": OPENCODE | {"model": "openrouter/anthropic/claude-sonnet-4.5"}},
     ),
     Login("hermes", "OPENROUTER_API_KEY", "openrouter.ai", {".hermes/config.yaml": HERMES.format("openrouter", "fake-model")}),
-    Login(
-        "hermes", "ANTHROPIC_API_KEY", "api.anthropic.com",
-        {".hermes/config.yaml": HERMES.format("anthropic", "claude-sonnet-4-5")},
-    ),
 )  # fmt: skip
 
 
@@ -72,7 +65,7 @@ def turn(login: Login, agent: Agent) -> tuple[str, ...]:
 def provider(box: Box, gateway: str, script: Sequence[Step], folder: Path) -> Iterator[FakeModel]:
     """All of HOSTS at once, at port 443 of the host; `box` is set up so that its broker finds and trusts them.
 
-    The box's AGENTBOX_CA_BUNDLE becomes the file `bundle`, in which the test's own authority stands beside the usual ones.
+    AGENTBOX_CA_BUNDLE becomes a file in which the test's own authority stands beside the usual ones.
     """
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -84,7 +77,8 @@ def provider(box: Box, gateway: str, script: Sequence[Step], folder: Path) -> It
     private = ", ".join(f'"{host}"' for host in HOSTS if host != "wrong.example")
     box.put(
         ".config/agentbox/config.toml",
-        f'[image]\nca_bundle = "{bundle}"\n[network]\nprivate = [{private}]\n[network.addresses]\n{addresses}\n',
+        f"[network]\nprivate = [{private}]\n[network.addresses]\n{addresses}\n",
     )
-    with FakeModel(script, host=gateway, port=443, tls=context) as model:
+    trusting = mock.patch.dict(os.environ, {"AGENTBOX_CA_BUNDLE": str(bundle)})
+    with FakeModel(script, host=gateway, port=443, tls=context) as model, trusting:
         yield model

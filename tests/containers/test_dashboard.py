@@ -43,7 +43,7 @@ def answers_within(seconds: float) -> bool:
 def test_the_dashboard_is_for_this_machine_alone(container: str, images: Callable[[str], str]) -> None:
     settings = json.loads(finished(["docker", "inspect", container]).stdout)[0]["NetworkSettings"]
     address = next(network["IPAddress"] for network in settings["Networks"].values())
-    assert {port["HostIp"] for ports in settings["Ports"].values() for port in ports} == {"127.0.0.1"}
+    assert {port["HostIp"] for ports in settings["Ports"].values() for port in ports or ()} == {"127.0.0.1"}
 
     other = ["docker", "run", "--rm", "--entrypoint=curl", images("base"), "--silent", "--max-time", "5"]
 
@@ -60,5 +60,8 @@ curl -s -X POST -H "X-Hermes-Session-Token: $token" -H "Authorization: Bearer $t
 @pytest.mark.xfail(reason="the dashboard reveals keys to whoever reaches its port, and its own container's tools do")
 def test_a_tool_cannot_have_the_dashboard_reveal_a_key(box: Box, request: pytest.FixtureRequest) -> None:
     box.put(".hermes/.env", "OPENROUTER_API_KEY=sk-or-v1-of-the-dashboard-test\n")
-    container = request.getfixturevalue("container")
+    request.getfixturevalue("container")
+    agents = ["docker", "ps", "--quiet", "--filter=label=io.agentbox.agent=hermes", f"--filter=volume={box.workspace}"]
+    container = finished(agents).stdout.strip()
+    assert container
     assert "sk-or-v1-of-the-dashboard-test" not in finished(["docker", "exec", container, "sh", "-c", STEAL]).stdout

@@ -74,9 +74,8 @@ class Resolver:
 
 async def _look_up(host: str, port: int) -> list[Info]:
     loop = asyncio.get_running_loop()
-    # A dot at the end: the resolver appends no search domain. Names without a dot are the engine's or /etc/hosts'.
-    name = host if as_address(host) or "." not in host else host + "."
-    look_up = loop.run_in_executor(None, lambda: socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
+    # As it is written: with a dot at the end, against search domains, /etc/hosts would not know it. Compose sets none.
+    look_up = loop.run_in_executor(None, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     try:
         return await asyncio.wait_for(look_up, TIMEOUT)
     except TimeoutError:
