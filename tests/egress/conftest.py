@@ -10,6 +10,12 @@ import pytest
 from world import Broker, World, python
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.slow)  # they install mitmproxy at the first run
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """Network, providers, certificates, secrets."""
