@@ -63,7 +63,8 @@ def recipes(policy: Policy, identity: Identity, facts: Facts) -> Recipes:
         },
     )
     containers = tree("containers")
-    broker = dict(_walk(containers / "egress", "egress/")) | {"base/add-ca.sh": containers / "base/add-ca.sh"}
+    broker = dict(_walk(containers / "egress", "egress/"))
+    broker |= {name: containers / name for name in ("base/add-ca.sh", "harden.sh")}
     # The shipped policy counts, not the merged one: a run mounts that over what the image holds.
     shipped = {name: PACKAGE / name for name in ("defaults.toml", f"agents/{policy.agent}.toml")}
     files = dict(_walk(containers / policy.agent, f"{policy.agent}/"))

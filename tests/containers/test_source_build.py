@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import trustme
 from boxes import AGENTS, GID, UID, finished
 
 from agentbox import policy
@@ -28,6 +29,8 @@ def context(folder: Path) -> Path:
     if bundle := ca_bundle(None, policy.load("pi")):
         (folder / "ca").mkdir()
         shutil.copy(bundle, folder / "ca/extra.crt")
+    (folder / "authority").mkdir()
+    trustme.CA().cert_pem.write_to_path(folder / "authority/ca.crt")
     return folder
 
 
