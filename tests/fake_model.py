@@ -1,15 +1,15 @@
 """A model server that follows a script, so that a real agent can be taken through a whole turn without a paid API.
 
 It speaks Anthropic Messages and OpenAI chat-completions, streaming and not. The script is a list of tool calls: the
-n-th request of a conversation (counted by the tool results in it) is answered with the n-th call, and when the script
-has ended, or the agent offers no tool of that kind, with the text DONE. All that was asked is kept, so that a test can
-see which credential arrived and what the tools returned.
+n-th request of a conversation (counted by the tool results in it) is answered with the n-th call, or calls where the
+script has a list, and when it has ended, or the agent offers no tool of that kind, with the text DONE. All that was asked
+is kept, so that a test can see which credential arrived and what the tools returned.
 
     with FakeModel([Shell("cat /etc/passwd")]) as model:
         ...                                 # run an agent against model.url
         model.credentials, model.results
 
-    python -m tests.fake_model --port 8080 --shell 'cat /etc/passwd' --read /etc/passwd --log requests.jsonl
+    PYTHONPATH=tests python -m fake_model --port 8080 --shell 'cat /etc/passwd' --read /etc/passwd --log requests.jsonl
 """
 
 from __future__ import annotations
@@ -20,108 +20,27 @@ import itertools
 import json
 import ssl
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
-Json = dict[str, Any]
+from model_script import (
+    Call,
+    Json,
+    Read,
+    Script,
+    Shell,
+    Step,
+    ToolCall,
+    Write,
+    next_calls,
+    offered_tools,
+    tool_results,
+)
 
-# --- the script -------------------------------------------------------------------------------------------------------
-
-# What the agents call their tools, and the argument that carries the path.
-SHELL_TOOLS = ("bash", "Bash", "terminal", "shell")
-READ_TOOLS = ("read", "Read", "read_file")
-WRITE_TOOLS = ("write", "Write", "write_file")
-PATH_ARGUMENTS = ("path", "file_path", "filePath")
-
-
-@dataclass(frozen=True)
-class Shell:
-    command: str
-    names = SHELL_TOOLS
-
-    def arguments(self, properties: Json) -> Json:
-        asked = {"command": self.command}
-        if "description" in properties:
-            asked["description"] = "as the test's script says"
-        return asked
-
-
-@dataclass(frozen=True)
-class Read:
-    path: str
-    names = READ_TOOLS
-
-    def arguments(self, properties: Json) -> Json:
-        return {_path_argument(properties): self.path}
-
-
-@dataclass(frozen=True)
-class Write:
-    path: str
-    content: str
-    names = WRITE_TOOLS
-
-    def arguments(self, properties: Json) -> Json:
-        return {_path_argument(properties): self.path, "content": self.content}
-
-
-Step = Shell | Read | Write
-
-
-def _path_argument(properties: Json) -> str:
-    return next((name for name in PATH_ARGUMENTS if name in properties), PATH_ARGUMENTS[0])
-
-
-@dataclass(frozen=True)
-class ToolCall:
-    id: str
-    name: str
-    arguments: Json
-
-
-def next_call(script: Sequence[Step], body: Json, call_id: str) -> ToolCall | None:
-    """What the script wants next in the conversation `body`, if it can be had with the tools that are offered."""
-    tools = offered_tools(body)
-    position = len(tool_results(body))
-    if position >= len(script):
-        return None
-    step = script[position]
-    name = next((name for name in step.names if name in tools), None)
-    return ToolCall(call_id, name, step.arguments(tools[name])) if name else None
-
-
-# --- reading a request ------------------------------------------------------------------------------------------------
-
-
-def offered_tools(body: Json) -> dict[str, Json]:
-    """Tool name to the properties of its arguments, in either protocol."""
-    tools = {}
-    for tool in body.get("tools") or []:
-        function = tool.get("function", tool)
-        schema = function.get("parameters") or function.get("input_schema") or {}
-        tools[function.get("name")] = schema.get("properties") or {}
-    return tools
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, list):
-        return "".join(part.get("text", "") if isinstance(part, dict) else str(part) for part in content)
-    return "" if content is None else str(content)
-
-
-def tool_results(body: Json) -> list[str]:
-    results = []
-    for message in body.get("messages", []):
-        content = message.get("content")
-        if message.get("role") == "tool":
-            results.append(_text(content))
-        elif isinstance(content, list):
-            blocks = (block for block in content if isinstance(block, dict) and block.get("type") == "tool_result")
-            results.extend(_text(block.get("content")) for block in blocks)
-    return results
+__all__ = ["Call", "FakeModel", "Read", "Shell", "Step", "Write"]
 
 
 def credential_in(headers: dict[str, str]) -> str | None:
@@ -142,7 +61,7 @@ class Request:
 
     @property
     def results(self) -> list[str]:
-        return tool_results(self.body)
+        return [text for _, text in tool_results(self.body)]
 
     def summary(self) -> Json:
         return {
@@ -180,32 +99,29 @@ class Anthropic:
         }
 
     @staticmethod
-    def _block(call: ToolCall | None) -> Json:
-        if call:
-            return {"type": "tool_use", "id": f"toolu_{call.id}", "name": call.name, "input": call.arguments}
-        return {"type": "text", "text": FINAL_TEXT}
+    def _blocks(calls: list[ToolCall]) -> list[Json]:
+        uses = [{"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments} for call in calls]
+        return uses or [{"type": "text", "text": FINAL_TEXT}]
 
     @staticmethod
-    def _stop_reason(call: ToolCall | None) -> str:
-        return "tool_use" if call else "end_turn"
+    def _stop_reason(calls: list[ToolCall]) -> str:
+        return "tool_use" if calls else "end_turn"
 
-    def whole(self, model: str, call: ToolCall | None) -> Json:
-        return {**self._message(model), "content": [self._block(call)], "stop_reason": self._stop_reason(call)}
+    def whole(self, model: str, calls: list[ToolCall]) -> Json:
+        return {**self._message(model), "content": self._blocks(calls), "stop_reason": self._stop_reason(calls)}
 
-    def stream(self, model: str, call: ToolCall | None) -> Iterator[Event]:
-        block = self._block(call)
-        delta: Json
-        if call:
-            block["input"] = {}
-            delta = {"type": "input_json_delta", "partial_json": json.dumps(call.arguments)}
-        else:
-            block["text"] = ""
-            delta = {"type": "text_delta", "text": FINAL_TEXT}
+    def stream(self, model: str, calls: list[ToolCall]) -> Iterator[Event]:
         yield self._event("message_start", message=self._message(model))
-        yield self._event("content_block_start", index=0, content_block=block)
-        yield self._event("content_block_delta", index=0, delta=delta)
-        yield self._event("content_block_stop", index=0)
-        stop = {"stop_reason": self._stop_reason(call), "stop_sequence": None}
+        for index, block in enumerate(self._blocks(calls)):
+            if block["type"] == "text":
+                start, delta = {**block, "text": ""}, {"type": "text_delta", "text": block["text"]}
+            else:
+                delta = {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+                start = {**block, "input": {}}
+            yield self._event("content_block_start", index=index, content_block=start)
+            yield self._event("content_block_delta", index=index, delta=delta)
+            yield self._event("content_block_stop", index=index)
+        stop = {"stop_reason": self._stop_reason(calls), "stop_sequence": None}
         yield self._event("message_delta", delta=stop, usage={"output_tokens": 5})
         yield self._event("message_stop")
 
@@ -220,16 +136,23 @@ class OpenAI:
     usage: ClassVar = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 
     @staticmethod
-    def _message(call: ToolCall | None) -> Json:
-        if not call:
+    def _message(calls: list[ToolCall]) -> Json:
+        if not calls:
             return {"role": "assistant", "content": FINAL_TEXT}
-        function = {"name": call.name, "arguments": json.dumps(call.arguments)}
-        calls = [{"index": 0, "id": f"call_{call.id}", "type": "function", "function": function}]
-        return {"role": "assistant", "content": None, "tool_calls": calls}
+        asked = [
+            {
+                "index": index,
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": json.dumps(call.arguments)},
+            }
+            for index, call in enumerate(calls)
+        ]
+        return {"role": "assistant", "content": None, "tool_calls": asked}
 
     @staticmethod
-    def _finish_reason(call: ToolCall | None) -> str:
-        return "tool_calls" if call else "stop"
+    def _finish_reason(calls: list[ToolCall]) -> str:
+        return "tool_calls" if calls else "stop"
 
     def _answer(self, model: str, kind: str, choice: Json) -> Json:
         return {
@@ -240,14 +163,14 @@ class OpenAI:
             "choices": [{"index": 0, **choice}],
         }
 
-    def whole(self, model: str, call: ToolCall | None) -> Json:
-        choice = {"message": self._message(call), "finish_reason": self._finish_reason(call)}
+    def whole(self, model: str, calls: list[ToolCall]) -> Json:
+        choice = {"message": self._message(calls), "finish_reason": self._finish_reason(calls)}
         return {**self._answer(model, "chat.completion", choice), "usage": self.usage}
 
-    def stream(self, model: str, call: ToolCall | None) -> Iterator[Event]:
+    def stream(self, model: str, calls: list[ToolCall]) -> Iterator[Event]:
         kind = "chat.completion.chunk"
-        yield None, self._answer(model, kind, {"delta": self._message(call), "finish_reason": None})
-        last = self._answer(model, kind, {"delta": {}, "finish_reason": self._finish_reason(call)})
+        yield None, self._answer(model, kind, {"delta": self._message(calls), "finish_reason": None})
+        last = self._answer(model, kind, {"delta": {}, "finish_reason": self._finish_reason(calls)})
         yield None, {**last, "usage": self.usage}
         yield None, "[DONE]"
 
@@ -285,11 +208,12 @@ class Handler(BaseHTTPRequestHandler):
             self._answer({"error": {"message": f"no such endpoint: {self.path}"}}, status=404)
             return
         model = request.body.get("model", "fake-model")
-        call = next_call(self.server.script, request.body, self.server.call_id())
+        calls = next_calls(self.server.script, request.body, self.server.call_id)
+        self.server.asked.update({call.id: call.step for call in calls})
         if request.body.get("stream"):
-            self._stream(protocol.stream(model, call))
+            self._stream(protocol.stream(model, calls))
         else:
-            self._answer(protocol.whole(model, call))
+            self._answer(protocol.whole(model, calls))
 
     def _request(self, body: Json | None = None) -> Request:
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -336,10 +260,11 @@ class Handler(BaseHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], script: Sequence[Step], log: TextIO | None) -> None:
+    def __init__(self, address: tuple[str, int], script: Script, log: TextIO | None) -> None:
         super().__init__(address, Handler)
         self.script = script
         self.requests: list[Request] = []
+        self.asked: dict[str, Step] = {}
         self._log = log
         self._calls = itertools.count(1)
         self._lock = threading.Lock()
@@ -351,7 +276,7 @@ class Server(ThreadingHTTPServer):
                 print(json.dumps(request.summary()), file=self._log, flush=True)
 
     def call_id(self) -> str:
-        return f"{next(self._calls):06d}"
+        return f"toolu_{next(self._calls):06d}"
 
 
 class FakeModel:
@@ -359,7 +284,7 @@ class FakeModel:
 
     def __init__(
         self,
-        script: Sequence[Step],
+        script: Script,
         host: str = "127.0.0.1",
         port: int = 0,
         log: TextIO | None = None,
@@ -398,8 +323,19 @@ class FakeModel:
         """The tool results of the conversation, as far as it came."""
         return max((request.results for request in self.requests), key=len, default=[])
 
+    @property
+    def outcomes(self) -> list[tuple[Step, str]]:
+        """Each step that was asked for, with what its tool returned."""
+        longest = max((tool_results(request.body) for request in self.requests), key=len, default=[])
+        return [(self._server.asked[name], text) for name, text in longest if name in self._server.asked]
 
-# --- python -m tests.fake_model ---------------------------------------------------------------------------------------
+    @property
+    def offered(self) -> dict[str, Json]:
+        """The tools that the agent offered, by name, with the properties of their arguments."""
+        return {name: given for request in self.requests for name, given in offered_tools(request.body).items()}
+
+
+# --- python -m fake_model ---------------------------------------------------------------------------------------------
 
 
 class _AppendStep(argparse.Action):
