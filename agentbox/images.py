@@ -130,6 +130,7 @@ def _base_files(*, with_lib: bool) -> dict[str, Path]:
     files = {name: containers / name for name in ("entrypoint.sh", "harden.sh")}
     files |= _walk(containers / "base", "base/")
     files |= _walk(tree("csrc"), "csrc/")
+    files |= _walk(containers / "guard", "guard/")
     files |= _walk(tree("js"), "js/")
     if with_lib:
         files |= {f"lib/{name}": path for name in LIBRARIES if (path := lib(name))}

@@ -11,6 +11,7 @@ from typing import Any
 
 from agentbox import hosts
 from agentbox.errors import PolicyError
+from agentbox.guard_render import render_firewall
 from agentbox.policy_load import Merged, agent_names, check_agent, layers
 from agentbox.policy_model import (
     Allowed,
@@ -26,9 +27,10 @@ from agentbox.policy_model import (
     Port,
     StateDir,
     Tmpfs,
+    Tools,
     Vault,
 )
-from agentbox.policy_render import render_all, render_firewall, render_links, render_vault
+from agentbox.policy_render import render_all, render_links, render_vault
 from agentbox.policy_schema import REQUIRED, to_bytes
 from agentbox.workspace import TARGET
 
@@ -95,6 +97,7 @@ def _build(agent: str, merged: Merged) -> Policy:
         state=tuple(StateDir(r["host"], r["path"], r["link"]) for r in rows("state")),
         vault=Vault(value("vault.tree"), items("vault.deny"), items("vault.read"), items("vault.write")),
         guard=items("guard.deny"),
+        tools=Tools(items("tools.read"), items("tools.spawn")),
         frames=items("guard.frames"),
         mask=MaskRules(items("mask.globs"), items("mask.except"), items("mask.skip"), value("mask.entries")),
         env=Environment(

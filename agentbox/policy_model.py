@@ -77,6 +77,15 @@ class Vault:
 
 
 @dataclass(frozen=True, slots=True)
+class Tools:
+    """The agent's own tools as the in-process guards see them: `read` only read files, `spawn` start a process, where
+    the vault is. Any other that names a file is taken to write it."""
+
+    read: tuple[str, ...]
+    spawn: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MaskRules:
     """Which files and folders of a workspace are covered: `globs` less `spared`, but nothing in folders called as in
     `skip`. More than `entries` are not searched."""
@@ -158,6 +167,7 @@ class Policy:
     state: tuple[StateDir, ...]
     vault: Vault
     guard: tuple[str, ...]
+    tools: Tools
     frames: tuple[str, ...]
     mask: MaskRules
     env: Environment

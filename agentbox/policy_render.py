@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 
 from agentbox.errors import AgentboxError
+from agentbox.guard_render import render_claude, render_firewall, render_opencode
 from agentbox.policy_model import Policy
 
 MAX_LINE = 4096
@@ -43,32 +43,6 @@ def render_links(policy: Policy) -> str:
     return "".join(f"{state.link}\t{state.path}\n" for state in policy.state)
 
 
-def render_firewall(policy: Policy) -> str:
-    """What the in-process guards keep from tools: names and patterns, absolute paths with their right."""
-    denied = list(dict.fromkeys((*policy.vault.deny, *policy.guard)))
-    rendered = {
-        "version": 2,
-        "agent": policy.agent,
-        "tree": policy.vault.tree,
-        "deny": [item for item in denied if not item.startswith("/")],
-        "paths": [item for item in denied if item.startswith("/")],
-        "read": policy.vault.read,
-        "write": policy.vault.write,
-        "frames": policy.frames,
-    }
-    return json.dumps(rendered, indent=2) + "\n"
-
-
-def render_claude(policy: Policy) -> str:
-    """Claude Code's managed settings: its own tools refuse what the vault denies, whatever mode it runs in.
-
-    The leading // is its way to write an absolute path (https://code.claude.com/docs/en/permissions).
-    """
-    paths = [item for item in policy.vault.deny if item.startswith("/")]
-    deny = [f"{tool}(/{path}{below})" for tool in ("Read", "Edit") for path in paths for below in ("", "/**")]
-    return json.dumps({"permissions": {"deny": deny}}, indent=2) + "\n"
-
-
 RENDERERS: dict[str, Callable[[Policy], str]] = {
     "vault.policy": render_vault,
     "links": render_links,
@@ -77,6 +51,7 @@ RENDERERS: dict[str, Callable[[Policy], str]] = {
 # What one agent alone reads.
 OWN_RENDERERS: dict[str, dict[str, Callable[[Policy], str]]] = {
     "claude": {"managed-settings.json": render_claude},
+    "opencode": {"opencode.json": render_opencode},
 }
 
 

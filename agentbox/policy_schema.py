@@ -218,6 +218,8 @@ KEYS: dict[str, Key] = {
     "vault.read": Key(absolutes, "extend"),
     "vault.write": Key(absolutes, "extend"),
     "guard.deny": Key(strings, "extend", "extend"),
+    "tools.read": Key(strings, "extend"),
+    "tools.spawn": Key(strings, "extend"),
     "guard.frames": Key(absolutes, "extend"),
     "mask.globs": Key(globs, "extend", "extend"),
     "mask.except": Key(globs, "extend"),

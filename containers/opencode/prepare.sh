@@ -10,7 +10,30 @@ project_code() {
     grep -lsE 'plugin|\\u' "$1"/opencode.json "$1"/opencode.jsonc "$1"/.opencode/opencode.json "$1"/.opencode/opencode.jsonc
 }
 
+# Its server tells provider keys to whoever asks (GET /config/providers), tools in this container too.
+guard_server() {
+    if [ -n "${OPENCODE_SERVER_PASSWORD:-}" ]; then return; fi
+    OPENCODE_SERVER_PASSWORD=$(head -c 24 /dev/urandom | base64 | tr '+/' '-_')
+    export OPENCODE_SERVER_PASSWORD
+    case ${1:-} in
+        serve | web) printf 'agentbox: user opencode, password %s\n' "$OPENCODE_SERVER_PASSWORD" >&2 ;;
+    esac
+}
+
+# Without plugins there is no guard: opencode would start, and refuse every tool.
+with_plugins() {
+    case "${OPENCODE_PURE:-}" in '' | 0 | false) ;; *) return 1 ;; esac
+    for word; do
+        case $word in --) return 0 ;; --pure | --pure=true) return 1 ;; esac
+    done
+}
+
 prepare_agent() {
+    if ! with_plugins "$@"; then
+        echo "agentbox: opencode --pure: agentbox's guard is a plugin, and no tool runs without it" >&2
+        echo "Hint: leave --pure and OPENCODE_PURE away" >&2
+        exit 125
+    fi
     found=
     if [ -n "${OPENCODE_DISABLE_PROJECT_CONFIG:-}" ]; then found=$(project_code "$PWD") || true; fi
     if [ -n "$found" ]; then
@@ -18,5 +41,6 @@ prepare_agent() {
         echo "Hint: look at it, take it away, or accept it with: agentbox run opencode -e OPENCODE_DISABLE_PROJECT_CONFIG=" >&2
         exit 125
     fi
+    guard_server "$@"
     exec opencode "$@"
 }
