@@ -188,7 +188,15 @@ AGENTS = {
 }
 
 
-def masked(agent: Agent, box: Box, image: str, *files: str, content: str = "\n") -> subprocess.CompletedProcess[str]:
+def masked(
+    agent: Agent,
+    box: Box,
+    image: str,
+    *files: str,
+    content: str = "\n",
+    turn: Sequence[str] = (),
+    options: Sequence[str] = (),
+) -> subprocess.CompletedProcess[str]:
     """A turn in the agent's image by plain docker, without the launcher, with `files` of the image replaced by `content`."""
     state = [f"--volume={box.home / each.host}:{each.path}" for each in policy.load(agent.name).state]
     for each in policy.load(agent.name).state:
@@ -207,4 +215,4 @@ def masked(agent: Agent, box: Box, image: str, *files: str, content: str = "\n")
     ]
     command += [f"--volume={box.workspace}:/workspace", "--tmpfs=/run/opencode:exec,mode=0777"]
     command += [*(f"--volume={box.put('.empty', content)}:{file}:ro" for file in files), "--entrypoint=/entrypoint.sh"]
-    return finished([*command, image, agent.name, *agent.turn])
+    return finished([*command, *options, image, agent.name, *(turn or agent.turn)])

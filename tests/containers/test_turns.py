@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from boxes import AGENTS, GID, PROMPT, UID, Agent, Box, finished, masked
-from fake_model import FakeModel, Read, Shell
+from fake_model import FakeModel, Shell
 from reporting import show
 
 
@@ -56,33 +56,6 @@ def test_without_the_vault_the_same_turn_leaks_the_credential(
     assert "status=0" in model.results[0]
     # Hermes covers up keys that it knows in what its tools return; the rest of the file is there.
     assert (agent.key if agent.name != "hermes" else "OPENROUTER_BASE_URL=") in model.results[0]
-
-
-@pytest.fixture
-def reads(box: Box, gateway: str) -> Iterator[FakeModel]:
-    """The model asks Claude Code's own Read tool, which runs inside the agent, for the credential."""
-    agent = AGENTS["claude"]
-    with FakeModel([Read(agent.secret)], host=gateway) as model:
-        agent.seed(box, model.url, agent.key)
-        yield model
-
-
-def test_claudes_own_read_tool_is_refused_the_credential(box: Box, reads: FakeModel) -> None:
-    agent = AGENTS["claude"]
-    run = box.run("claude", *agent.turn, options=agent.options)
-    assert run.returncode == 0, run.stderr
-    assert agent.key in reads.credentials
-    assert agent.key not in "".join(reads.results)
-
-
-def test_without_managed_settings_it_returns_it(box: Box, reads: FakeModel, images: Callable[[str], str]) -> None:
-    """The control."""
-    agent = AGENTS["claude"]
-    run = masked(
-        agent, box, images("claude"), "/etc/agentbox/managed-settings.json", "/etc/ld.so.preload", content="{}\n"
-    )
-    assert run.returncode == 0, run.stderr
-    assert agent.key in "".join(reads.results)
 
 
 def test_state_survives_to_a_second_run(agent: Agent, box: Box, model: FakeModel) -> None:
