@@ -50,9 +50,11 @@ def render_claude(policy: Policy) -> str:
 
 
 def _claude_rules(policy: Policy) -> Iterator[str]:
-    """The patterns are gitignore's; a leading // makes one absolute (https://code.claude.com/docs/en/permissions)."""
-    denied = dict.fromkeys((*policy.vault.deny, *policy.guard, "/proc/**/environ", "/proc/**/mem"))
-    for item in denied:
+    """The patterns are gitignore's; a leading // makes one absolute (https://code.claude.com/docs/en/permissions).
+
+    policy.guard is the hook's alone: a rule would hold for `cat .env` in Bash too, which is a process and may.
+    """
+    for item in (*policy.vault.deny, "/proc/**/environ", "/proc/**/mem"):
         place = item if item.startswith("/") else f"/**/{item}"
         yield from (f"{tool}(/{place}{below})" for tool in ("Read", "Edit") for below in ("", "/**"))
     yield from (f"Edit(/{path}{below})" for path in policy.vault.read for below in ("", "/**"))

@@ -162,7 +162,7 @@ def forms(subject: Subject) -> dict[str, str]:
         "home": subject.home,
         "symlink": "linked",
         "in symlink": f"linked-folder/{name}",
-        "out of a link": "aside/../linked",
+        "past a link": "aside/../linked",
         "dot-dot": f"/workspace/../tmp/..{secret}",
         "slashes": f"//{secret[1:].replace('/', '//')}",
         "/proc": f"/proc/self/root{secret}",

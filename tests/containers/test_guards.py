@@ -141,7 +141,7 @@ def test_a_project_does_not_switch_claudes_guard_off(settings: str, box: Box, ga
 
 
 def test_claudes_rules_hold_where_its_hook_is_not_there(box: Box, gateway: str, images: Callable[[str], str]) -> None:
-    """Each of the two stops the credential's file by itself."""
+    """Each of the two stops the credential's file by itself; names that the vault does not know are the hook's."""
     settings = json.loads(policy.render_all(policy.load("claude"))["managed-settings.json"])
     script = [
         [Call("Read", {"file_path": path}) for path in (CLAUDE.secret, "/workspace/linked", "/workspace/gh_token")]
@@ -152,7 +152,8 @@ def test_claudes_rules_hold_where_its_hook_is_not_there(box: Box, gateway: str, 
         only = {"/etc/agentbox/managed-settings.json": json.dumps({part: settings[part]})}
         results = turn(box, gateway, CLAUDE, script, image=images("claude"), files=only).results
         assert len(results) == 3
-        assert not any(CLAUDE.key in result or "canary" in result for result in results), part
+        assert not any(CLAUDE.key in result for result in results), part
+        assert ("canary" in results[2]) == (part == "permissions")
 
 
 # --- a guard that cannot work ---------------------------------------------------------------------------------------------

@@ -71,6 +71,8 @@ def test_the_agents_own_read_tool_gets_an_empty_file(box: Box, gateway: str, opt
     agent = AGENTS["claude"]
     with FakeModel([Read("/workspace/.env"), Shell("cat /workspace/.env")], host=gateway) as model:
         agent.seed(box, model.url, agent.key)
+        # Its in-process guard knows the name too, whatever is masked.
+        box.put(".config/agentbox/config.toml", '[guard]\ndeny = ["-.env"]\n')
         done = box.run("claude", *agent.turn, options=(*agent.options, *options))
         assert done.returncode == 0, done.stderr
         assert len(model.results) == 2
