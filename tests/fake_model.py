@@ -80,6 +80,14 @@ class Request:
 Event = tuple[str | None, Json | str]
 
 FINAL_TEXT = "DONE"
+# To whoever renews a login: what comes after it, for one more time.
+RENEWED = {
+    "token_type": "Bearer",
+    "access_token": "sk-ant-oat01-renewed",
+    "refresh_token": "sk-ant-ort01-the-next",
+    "expires_in": 28800,
+    "scope": "user:inference user:profile",
+}
 
 
 class Anthropic:
@@ -202,6 +210,9 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if path.endswith("/count_tokens"):
             self._answer({"input_tokens": 10})
+            return
+        if path.endswith("/oauth/token"):
+            self._answer(RENEWED)
             return
         protocol = next((known for end, known in PROTOCOLS.items() if path.endswith(end)), None)
         if protocol is None:

@@ -14,7 +14,7 @@ import trustme
 from boxes import Agent, Box
 from fake_model import FakeModel, Step
 
-HOSTS = ("api.anthropic.com", "openrouter.ai", "api.openai.com", "github.com", "wrong.example")
+HOSTS = ("api.anthropic.com", "openrouter.ai", "api.openai.com", "github.com", "platform.claude.com", "wrong.example")
 MINUTES = 10
 
 

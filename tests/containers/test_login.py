@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -12,17 +11,19 @@ from pathlib import Path
 
 import pytest
 from boxes import AGENTS, Box, finished
-from fake_model import FakeModel
-from fake_oauth import FakeOAuth
+from fake_model import RENEWED, FakeModel
+from holds import containers
+from provider import provider
 
-NEW = "sk-ant-oat01-renewed"
+NEW = str(RENEWED["access_token"])
+OLD = "sk-ant-oat01-expired"
 EXPIRED = int(time.time() * 1000) - 1000
 LOGINS = {
     "claude": (
         ".claude/.credentials.json",
         {
             "claudeAiOauth": {
-                "accessToken": "sk-ant-oat01-expired",
+                "accessToken": OLD,
                 "refreshToken": "sk-ant-ort01-first",
                 "expiresAt": EXPIRED,
                 "scopes": ["user:inference", "user:profile"],
@@ -35,7 +36,7 @@ LOGINS = {
         {
             "anthropic": {
                 "type": "oauth",
-                "access": "sk-ant-oat01-expired",
+                "access": OLD,
                 "refresh": "sk-ant-ort01-first",
                 "expires": EXPIRED,
             }
@@ -48,37 +49,28 @@ LOGINS = {
 def test_an_expired_login_is_renewed_in_its_file(name: str, box: Box, gateway: str, tmp_path: Path) -> None:
     agent = AGENTS[name]
     path, login = LOGINS[name]
-    with FakeModel([], host=gateway) as model, FakeOAuth(gateway, NEW, tmp_path) as oauth:
-        agent.seed(box, model.url, agent.key)
-        file = box.put(path, login)
-        shutil.copy(oauth.certificate, box.workspace / "ca.pem")
-        proxy = {"HTTPS_PROXY": oauth.url, "NO_PROXY": gateway, "NODE_USE_ENV_PROXY": "1"}
-        trust = {"NODE_EXTRA_CA_CERTS": "/workspace/ca.pem"}
-        options = [word for item in (proxy | trust).items() for word in ("-e", "=".join(item))]
+    file = box.put(path, login)
+    with provider(box, gateway, [], tmp_path) as model:
+        run = box.run(name, *agent.turn, options=agent.options)
 
-        run = box.run(name, *agent.turn, options=(*agent.options, *options))
-
-        assert run.returncode == 0, run.stderr
-        assert len(oauth.asked) == 1
-        assert model.credentials == {NEW}
-        assert NEW in file.read_text()
-        assert file.stat().st_mode & 0o777 == 0o600
+    assert run.returncode == 0, run.stderr
+    assert len([request for request in model.requests if request.path.endswith("/oauth/token")]) == 1
+    assert NEW in model.credentials
+    assert OLD not in model.credentials
+    assert NEW in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_hermes_logs_in_with_its_own_command(box: Box, gateway: str, tmp_path: Path) -> None:
-    """It sends a key that it has logged in with to its provider's own address only, where the proxy sees it arrive."""
     box.put(".hermes/config.yaml", "model:\n  provider: openrouter\n  default: fake-model\n")
-    login = box.run("hermes", "auth", "add", "openrouter", "--type", "api-key", "--api-key", "sk-or-v1-new-login")
+    with provider(box, gateway, [], tmp_path) as model:
+        login = box.run("hermes", "auth", "add", "openrouter", "--type", "api-key", "--api-key", "sk-or-v1-new-login")
+        run = box.run("hermes", *AGENTS["hermes"].turn)
+
     assert login.returncode == 0, login.stderr
     assert "sk-or-v1-new-login" in (box.home / ".hermes/auth.json").read_text()
-
-    with FakeOAuth(gateway, NEW, tmp_path) as proxy:
-        shutil.copy(proxy.certificate, box.workspace / "ca.pem")
-        names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
-        trust = [word for name in names for word in ("-e", f"{name}=/workspace/ca.pem")]
-        box.run("hermes", *AGENTS["hermes"].turn, options=("-e", f"HTTPS_PROXY={proxy.url}", *trust))
-
-    assert "Bearer sk-or-v1-new-login" in proxy.credentials
+    assert run.returncode == 0, run.stderr
+    assert model.credentials == {"sk-or-v1-new-login"}
 
 
 # --- opencode logs in through its server, which has a password ----------------------------------------------------------
@@ -98,8 +90,7 @@ class Served:
                 self.password = line.split()[-1]
                 break
         assert any("listening" in line for line in self.process.stdout)
-        listed = finished(["docker", "ps", "-q", "--filter", f"label=io.agentbox.workspace={box.workspace}"])
-        self.container = listed.stdout.strip()
+        (self.container,) = containers(box)
 
     def curl(self, path: str, *options: str) -> str:
         command = ["curl", "-s", "-w", "\n%{http_code}", f"http://127.0.0.1:4096{path}", *options]
