@@ -158,7 +158,7 @@ class Broker:
                 env={"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"]},
                 stdout=subprocess.PIPE,
                 stderr=(self.folder / "stderr").open("wb"),
-                preexec_fn=functools.partial(net.with_resolver, world.folder / "resolv.conf"),
+                preexec_fn=functools.partial(net.with_resolver, world.folder / "resolv.conf"),  # noqa: PLW1509  its own mounts
             )
 
     def __enter__(self) -> Broker:

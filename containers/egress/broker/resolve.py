@@ -1,7 +1,7 @@
 """Looks names up and judges where they lead; and an event loop that connects to nothing else.
 
-Judging one answer and connecting by another is what rebinding lives on. So there is one look-up, its judged addresses are
-kept for the connection, and the loop's own look-up, which every connection by name ends in, knows only these.
+Judging one answer and connecting by another is what rebinding lives on. So there is one look-up, its judged addresses
+are kept for the connection, and the loop's own look-up, which every connection by name ends in, knows only these.
 """
 
 from __future__ import annotations
