@@ -164,7 +164,8 @@ def main() -> None:
     # What it has to say about a port that is taken is said in one line by Ready.
     logging.getLogger("mitmproxy.addons.proxyserver").setLevel(logging.CRITICAL)
     os.umask(0o077)
-    (args.state / "ready").unlink(missing_ok=True)
+    for left in ("ready", "asked"):
+        (args.state / left).unlink(missing_ok=True)
     try:
         live = Live(args.rules, args.secrets)
     except (OSError, ValueError) as error:
