@@ -92,6 +92,10 @@ class Gate:
         self._record(flow, verdict)
         if not answer:
             flow.request.stream = True
+            if flow.request.headers.get("upgrade", "").lower() == "h2c":
+                # An offer that may be passed over. Taken up, nobody here would read what follows.
+                for name in ("upgrade", "http2-settings"):
+                    flow.request.headers.pop(name, None)
             if self.upstream and verdict.private and flow.server_conn.address is None:
                 # Past the proxy above. A request in a tunnel is where it is already.
                 flow.server_conn = connection.Server(address=None)
