@@ -15,7 +15,8 @@ import httpx
 import net
 import pytest
 from broker.forward import Outside
-from world import API, OTHER, PLACEHOLDER, PLAIN, REAL, SOURCE, Broker, World
+from interpreter import SOURCE
+from world import API, OTHER, PLACEHOLDER, PLAIN, REAL, Broker, World
 
 pytestmark = [pytest.mark.usefixtures("inside"), pytest.mark.slow]
 
@@ -82,8 +83,9 @@ def start(world: World, folder: Path, **places: str) -> subprocess.CompletedProc
     usual |= {"log": str(folder), "state": f"{folder}/state"}
     argv = [word for name, place in (usual | places).items() for word in (f"--{name}", place)]
     return subprocess.run(
-        [world.interpreter, "-m", "broker", *argv],
+        [*world.interpreter.argv, "-m", "broker", *argv],
         env={"PYTHONPATH": str(SOURCE)},
+        preexec_fn=world.surround,
         text=True,
         capture_output=True,
         timeout=20,
