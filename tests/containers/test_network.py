@@ -127,7 +127,7 @@ def outputs(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def reached(  # noqa: PLR0917  what a route may lead to
+def reached(
     images: Callable[[str], str],
     gateway: str,
     neighbour: str,

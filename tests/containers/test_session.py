@@ -35,7 +35,9 @@ def left_behind(box: Box) -> list[str]:
     label = "--filter=label=io.agentbox.workspace"
     found = []
     for words in (["ps", "-a", "--format={{.Names}} {{.Labels}}"], ["network", "ls", "--format={{.Name}} {{.Labels}}"]):
-        listed = subprocess.run(["docker", *words, label], check=True, capture_output=True, text=True).stdout.splitlines()
+        listed = subprocess.run(
+            ["docker", *words, label], check=True, capture_output=True, text=True
+        ).stdout.splitlines()
         found += [line.split()[0] for line in listed if str(box.workspace) in line]
     audit, runs = (box.home / ".local/state/agentbox" / name for name in ("audit", "run"))
     ids = [path.name.rpartition("-")[2] for path in audit.iterdir()] if audit.is_dir() else []
