@@ -27,14 +27,15 @@ check: venv ## every test; starts with the linters, needs an engine (`make engin
 	$(BIN)/pytest -ra
 
 lint: venv ## ruff, mypy, and shellcheck where it is installed
-	$(BIN)/ruff check agentbox containers/guard containers/hermes tests bench setup.py
-	$(BIN)/ruff format --check agentbox containers/guard containers/hermes tests bench setup.py
+	$(BIN)/ruff check agentbox containers tests bench setup.py
+	$(BIN)/ruff format --check agentbox containers tests bench setup.py
 	$(BIN)/mypy agentbox
+	MYPYPATH=containers/egress $(BIN)/mypy -p broker
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/*.sh csrc/*.sh containers/*.sh containers/*/*.sh; fi
 
 format: venv ## rewrite the Python files in the house format
-	$(BIN)/ruff check --fix agentbox containers/guard containers/hermes tests bench setup.py
-	$(BIN)/ruff format agentbox containers/guard containers/hermes tests bench setup.py
+	$(BIN)/ruff check --fix agentbox containers tests bench setup.py
+	$(BIN)/ruff format agentbox containers tests bench setup.py
 
 bench: venv ## the speed ratios, side by side in one run
 	$(BIN)/python -m bench; missed=$$?; $(BIN)/python -m bench.firewall && exit $$missed

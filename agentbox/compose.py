@@ -175,11 +175,9 @@ def bind(source: str, target: str, read_only: bool = False) -> dict[str, Any]:
 
 
 def _labels(policy: Policy, options: Options) -> dict[str, str]:
-    labels = {AGENT: policy.agent}
-    if options.mounts:
-        labels[WORKSPACE] = escape(str(options.mounts[0].source))
-    return labels | _run_labels(options)
+    return {AGENT: policy.agent, **_run_labels(options)}
 
 
 def _run_labels(options: Options) -> dict[str, str]:
-    return {RUN: options.run_id, OWNER: options.owner} if options.run_id else {}
+    labels = {WORKSPACE: escape(str(options.mounts[0].source))} if options.mounts else {}
+    return labels | ({RUN: options.run_id, OWNER: options.owner} if options.run_id else {})

@@ -253,7 +253,7 @@ TABLES: dict[str, Table] = {
             "file": home_path,
             "keyring": text,
         },
-        {"headers": ["authorization"], "query": [], "prefix": "", "file": "", "keyring": ""},
+        {"headers": ["authorization", "x-api-key"], "query": [], "prefix": "", "file": "", "keyring": ""},
     ),
     "port": Table("name", {"name": filled, "host": whole(1, 65535), "container": whole(1, 65535)}, {}),
 }

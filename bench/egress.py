@@ -20,8 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "egress"))
 
+import interpreter as interpreters  # noqa: E402
 import net  # noqa: E402  (the tests' folder is not a package)
-import world as worlds  # noqa: E402
 from world import API, PLAIN, Broker, World  # noqa: E402
 
 PORT = 9443
@@ -103,8 +103,8 @@ def crowd(broker: Broker, world: World, host: str) -> tuple[int, int]:
 
 def main() -> None:
     """Measure and print."""
-    interpreter = worlds.python()
-    if why := net.unusable() or (None if interpreter else "needs Python 3.12 or newer for mitmproxy"):
+    interpreter = interpreters.find()
+    if why := net.unusable() or (None if interpreter else "mitmproxy needs Python 3.12 or newer, or an engine"):
         sys.exit(f"bench.egress: {why}")
     assert interpreter
     with tempfile.TemporaryDirectory() as folder:

@@ -15,8 +15,8 @@ PIECE = 1 << 20
 
 def containers(box: Box) -> list[str]:
     """Ids of the box's agents that run now."""
-    label = f"--filter=label=io.agentbox.workspace={box.workspace}"
-    return finished(["docker", "ps", "--quiet", "--no-trunc", label]).stdout.split()
+    labels = [f"--filter=label=io.agentbox.{name}" for name in (f"workspace={box.workspace}", "agent")]
+    return finished(["docker", "ps", "--quiet", "--no-trunc", *labels]).stdout.split()
 
 
 def inspected(container: str) -> str:

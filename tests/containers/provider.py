@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from unittest import mock
 
+import pytest
 import trustme
 from boxes import Agent, Box
 from fake_model import FakeModel, Step
@@ -37,6 +37,10 @@ OPENCODE = {"permission": {"*": "allow"}}
 HERMES = "model:\n  provider: {}\n  default: {}\n"
 LOGINS = (
     Login("pi", "ANTHROPIC_API_KEY", "api.anthropic.com", {}),
+    Login(
+        "pi", "OPENROUTER_API_KEY", "openrouter.ai", {},
+        turn=("-p", "--provider", "openrouter", "--model", "anthropic/claude-sonnet-4.5", "show me the file"),
+    ),
     Login("claude", "ANTHROPIC_API_KEY", "api.anthropic.com", {}),
     Login("claude", "ANTHROPIC_AUTH_TOKEN", "api.anthropic.com", {}),
     Login("claude", "CLAUDE_CODE_OAUTH_TOKEN", "api.anthropic.com", {}),
@@ -50,6 +54,8 @@ LOGINS = (
     ),
     Login("hermes", "OPENROUTER_API_KEY", "openrouter.ai", {".hermes/config.yaml": HERMES.format("openrouter", "fake-model")}),
 )  # fmt: skip
+# These take their keys out of their tools' environment by themselves.
+KEEP_THEIR_OWN = {("hermes", "OPENROUTER_API_KEY"), ("claude", "CLAUDE_CODE_OAUTH_TOKEN")}
 
 
 def seed(login: Login, box: Box) -> None:
@@ -65,7 +71,7 @@ def turn(login: Login, agent: Agent) -> tuple[str, ...]:
 def provider(box: Box, gateway: str, script: Sequence[Step], folder: Path) -> Iterator[FakeModel]:
     """All of HOSTS at once, at port 443 of the host; `box` is set up so that its broker finds and trusts them.
 
-    AGENTBOX_CA_BUNDLE becomes a file in which the test's own authority stands beside the usual ones.
+    AGENTBOX_CA_BUNDLE becomes a file in which the test's own authority stands beside those that it named before.
     """
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -79,6 +85,6 @@ def provider(box: Box, gateway: str, script: Sequence[Step], folder: Path) -> It
         ".config/agentbox/config.toml",
         f"[network]\nprivate = [{private}]\n[network.addresses]\n{addresses}\n",
     )
-    trusting = mock.patch.dict(os.environ, {"AGENTBOX_CA_BUNDLE": str(bundle)})
-    with FakeModel(script, host=gateway, port=443, tls=context) as model, trusting:
+    with pytest.MonkeyPatch.context() as patch, FakeModel(script, host=gateway, port=443, tls=context) as model:
+        patch.setenv("AGENTBOX_CA_BUNDLE", str(bundle))
         yield model

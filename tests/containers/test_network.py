@@ -127,16 +127,16 @@ def outputs(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def reached(  # noqa: PLR0917  what a route may lead to
+def reached(
     images: Callable[[str], str],
     gateway: str,
     neighbour: str,
-    metadata: None,
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
 ) -> dict[str, dict[str, str]]:
     """What every route printed, by network mode."""
     found = {}
+    request.getfixturevalue("metadata")
     box = make_box(tmp_path_factory.mktemp("routes"))
     with listening() as port, datagrams() as udp, listening(f"http://{UNLISTED}:{port}/") as listed_port:
         configure(box, gateway, listed_port)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from boxes import REAL_USER, UID, Box, own
 
+from agentbox import identity
 from agentbox.generate import ROOT
 
 WAIT = 60
@@ -30,21 +31,25 @@ def shell(box: Box, *words: str, **options: object) -> subprocess.Popen[bytes]:
 
 
 def left_behind(box: Box) -> list[str]:
-    """Containers of the box's folder, and its run directories."""
-    label = f"label=io.agentbox.workspace={box.workspace}"
-    names = subprocess.run(
-        ["docker", "ps", "-a", "--filter", label, "--format", "{{.Names}}"], check=True, capture_output=True, text=True
-    )
-    runs = box.home / ".local/state/agentbox/run"
-    return names.stdout.split() + ([path.name for path in runs.iterdir()] if runs.is_dir() else [])
+    """Containers and networks of the box's folder, its run directories, and the secrets of its runs."""
+    label = "--filter=label=io.agentbox.workspace"
+    found = []
+    for words in (["ps", "-a", "--format={{.Names}} {{.Labels}}"], ["network", "ls", "--format={{.Name}} {{.Labels}}"]):
+        listed = subprocess.run(
+            ["docker", *words, label], check=True, capture_output=True, text=True
+        ).stdout.splitlines()
+        found += [line.split()[0] for line in listed if str(box.workspace) in line]
+    audit, runs = (box.home / ".local/state/agentbox" / name for name in ("audit", "run"))
+    ids = [path.name.rpartition("-")[2] for path in audit.iterdir()] if audit.is_dir() else []
+    secrets = identity.Identity(UID, UID, "", box.home).secrets
+    found += [str(secrets / run) for run in ids if (secrets / run).exists()]
+    return found + ([path.name for path in runs.iterdir()] if runs.is_dir() else [])
 
 
 @pytest.fixture(autouse=True)
 def leaves_nothing(box: Box) -> Iterator[None]:
-    networks = subprocess.run(["docker", "network", "ls", "-q"], capture_output=True, check=True).stdout
     yield
     assert left_behind(box) == []
-    assert subprocess.run(["docker", "network", "ls", "-q"], capture_output=True, check=True).stdout == networks
 
 
 @pytest.mark.parametrize("code", [0, 1, 7, 125, 126, 127, 255])
@@ -145,10 +150,14 @@ def test_clean_does_so_too_and_spares_the_living(box: Box, tmp_path: Path):
         )  # fmt: skip
         assert living.stdout is not None
         assert living.stdout.readline() == b"ready\n"
+        everything = set(left_behind(box))
         dead.kill()
         dead.wait(WAIT)
         removed = box.agentbox("clean").stdout.splitlines()
-        assert len(removed) == 6  # agent, broker, two networks, run folder, secrets
+        # Of each run: its container, its broker, two networks, its run directory and its secrets.
+        assert len(everything) == 12
+        assert len(set(left_behind(box))) == 6
+        assert any("/state/agentbox/run/" in name for name in removed)
         assert living.poll() is None
     finally:
         if living is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from boxes import AGENTS, GID, PROMPT, UID, Agent, Box, finished, masked
 from fake_model import FakeModel, Shell
+from holds import containers
 from reporting import show
 
 
@@ -108,9 +109,7 @@ def test_static_program_given_to_shell_beside_the_agent_is_a_tool(
         assert (run.returncode, run.stdout) == (1, "")
         assert "sk-from" not in box.agentbox("shell", "pi", "--", "env").stdout
         # The control: the same program beside it by plain docker, past agentbox-launch.
-        (name,) = finished(
-            ["docker", "ps", "-q", "--filter", f"label=io.agentbox.workspace={box.workspace}"]
-        ).stdout.split()
+        (name,) = containers(box)
         assert AGENTS["pi"].key in finished(["docker", "exec", name, static_reader]).stdout
     finally:
         first.terminate()

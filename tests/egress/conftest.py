@@ -7,7 +7,8 @@ from pathlib import Path
 
 import net
 import pytest
-from world import Broker, World, python
+from interpreter import find
+from world import Broker, World
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,9 +22,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """Network, providers, certificates, secrets."""
     if why := net.unusable():
         pytest.skip(why)
-    interpreter = python()
+    interpreter = find()
     if not interpreter:
-        pytest.skip("needs Python 3.12 or newer for mitmproxy (AGENTBOX_EGRESS_PYTHON)")
+        pytest.skip(
+            "mitmproxy needs Python 3.12 or newer (AGENTBOX_EGRESS_PYTHON), or an engine to take it from the image"
+        )
     return World(Path(tmp_path_factory.mktemp("egress")), interpreter)
 
 

@@ -85,11 +85,21 @@ def _give(alias: str, address: str) -> None:
         fcntl.ioctl(sock, SIOCSIFNETMASK, request("255.255.0.0"))
 
 
-def with_resolver(resolv_conf: Path) -> None:
-    """To be called in a child before exec: it and its children ask the name servers of this file."""
+def with_resolver(resolv_conf: Path, root: Path | None, shown: list[Path]) -> None:
+    """To be called in a child before exec: it and its children ask the name servers of this file. In another root, these folders
+    and /proc are shown at their own places."""
     _check(_libc.unshare(CLONE_NEWNS), "unshare")
     _check(_libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "make / private")
-    _check(_libc.mount(os.fsencode(resolv_conf), b"/etc/resolv.conf", None, MS_BIND, None), "bind resolv.conf")
+    below = root or Path("/")
+    _bind(resolv_conf, below / "etc/resolv.conf")
+    for folder in [*shown, Path("/proc"), Path("/dev")] if root else []:
+        place = below / folder.relative_to("/")
+        place.mkdir(parents=True, exist_ok=True)
+        _bind(folder, place)
+
+
+def _bind(source: Path, target: Path) -> None:
+    _check(_libc.mount(os.fsencode(source), os.fsencode(target), None, MS_BIND | MS_REC, None), f"bind {target}")
 
 
 class Names:

@@ -209,6 +209,36 @@ def test_another_host_inside_intercepted_tls_is_refused(shared: Broker, world: W
     assert not [one for one in world.application.seen if OTHER in one["headers"].get("host", "")]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"X: a\r\n Host: {OTHER}",
+        f"X: y\rHost: {OTHER}",
+        f"X: y\nHost: {OTHER}",
+        f"Host : {OTHER}",
+        f"X: \0\r\nHost:{OTHER}",
+    ],
+)
+def test_hidden_host_header_leads_nowhere(shared: Broker, world: World, line: str) -> None:
+    """Lines that two programs may read in two ways. The control is that a plain second Host is seen and refused above."""
+    request(shared, API, f"GET / HTTP/1.1\r\nHost: {API}\r\n{line}\r\n\r\n")
+    assert {one["headers"]["host"] for one in world.application.seen} <= {API}
+
+
+@pytest.mark.parametrize(
+    "extra", ["Transfer-Encoding: chunked\r\nContent-Length: 3", "Content-Length: 3\r\nContent-Length: 4"]
+)
+def test_request_of_two_lengths_is_refused(shared: Broker, world: World, extra: str) -> None:
+    answer = request(shared, API, f"POST / HTTP/1.1\r\nHost: {API}\r\n{extra}\r\n\r\n0\r\n\r\n")
+    assert answer.startswith("HTTP/1.1 400") and not world.application.seen
+
+
+def test_offer_of_http2_in_clear_is_not_passed_on(shared: Broker, unguarded: Broker) -> None:
+    head = "GET / HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+    assert request(shared, API, head.format(API)).startswith("HTTP/1.1 200")
+    assert request(unguarded, PLAIN, head.format(PLAIN)).startswith("HTTP/1.1 101")
+
+
 def test_another_host_inside_tls_reaches_the_server_where_nothing_is_intercepted(
     unguarded: Broker, world: World
 ) -> None:

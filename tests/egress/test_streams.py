@@ -15,7 +15,7 @@ import pytest
 from websockets.sync.client import connect as websocket
 from world import API, OAUTH_PLACEHOLDER, OAUTH_REAL, PLACEHOLDER, PLAIN, Broker, World
 
-pytestmark = pytest.mark.usefixtures("inside")
+pytestmark = [pytest.mark.usefixtures("inside"), pytest.mark.slow]
 MEGABYTE = 1 << 20
 
 
@@ -58,7 +58,6 @@ def test_download_that_nobody_reads_is_not_held_in_memory(world: World, host: st
         assert broker.resident() - before < 30
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("host", [API, PLAIN])
 def test_two_hundred_streams_at_once(world: World, host: str) -> None:
     """All are open at the same time, each gets all of its events."""

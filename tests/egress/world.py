@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
-import shutil
 import socket
 import ssl
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,12 +15,7 @@ import httpx
 import net
 import trustme
 import upstream
-
-ROOT = Path(__file__).resolve().parents[2]
-SOURCE = ROOT / "containers" / "egress"
-VENV = ROOT / ".venv" / "egress"
-# Those that the image's Python is, and its neighbours.
-PYTHONS = ("3.13", "3.14", "3.12")
+from interpreter import SOURCE, Interpreter
 
 REAL, PLACEHOLDER = "sk-ant-real-0123456789abcdefghij", "sk-ant-agentbox-0123456789"
 OAUTH_REAL, OAUTH_PLACEHOLDER = "sk-ant-oat01-real-abcdefghijklmnop", "sk-ant-oat01-agentbox-1234"
@@ -54,39 +46,10 @@ SECRETS = {
 }
 
 
-def python() -> str | None:
-    """A Python with the image's mitmproxy, made where there is none yet; None where no Python is new enough."""
-    if chosen := os.environ.get("AGENTBOX_EGRESS_PYTHON"):
-        return chosen
-    wanted = (SOURCE / "requirements.txt").read_text()
-    stamp = VENV / "requirements"
-    if not stamp.is_file() or stamp.read_text() != wanted:
-        found = next((path for version in PYTHONS if (path := _interpreter(version))), None)
-        if not found:
-            return None
-        subprocess.run([found, "-m", "venv", "--clear", VENV], check=True)
-        subprocess.run([VENV / "bin/pip", "install", "--quiet", "-r", SOURCE / "requirements.txt"], check=True)
-        stamp.write_text(wanted)
-    return str(VENV / "bin/python")
-
-
-def _interpreter(version: str) -> str | None:
-    candidates = [
-        shutil.which(f"python{version}"),
-        *map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python3")),
-    ]
-    if tuple(map(int, version.split("."))) == sys.version_info[:2]:
-        candidates.insert(0, sys.executable)
-    for candidate in filter(None, candidates):
-        if subprocess.run([candidate, "-c", "import venv, ssl"], capture_output=True, check=False).returncode == 0:
-            return candidate
-    return None
-
-
 class World:
     """The network, the providers in it, and what brokers need: certificates, secrets, a resolver."""
 
-    def __init__(self, folder: Path, interpreter: str) -> None:
+    def __init__(self, folder: Path, interpreter: Interpreter) -> None:
         self.folder, self.interpreter = folder, interpreter
         self.network = net.Network()
         self.provider_ca = trustme.CA()
@@ -135,6 +98,10 @@ class World:
             "ca_bundle": str(self.folder / "provider-ca.pem"),
         } | changes  # fmt: skip
 
+    def surround(self) -> None:
+        """To be called in a child before exec: its name server, and where it has another root its files in there."""
+        net.with_resolver(self.folder / "resolv.conf", self.interpreter.root, [self.folder.parent, SOURCE])
+
     def broker(self, rules: dict[str, Any] | None = None, *options: str) -> Broker:
         """A running broker."""
         return Broker(self, rules or self.rules(), options)
@@ -150,7 +117,15 @@ class Broker:
             (self.folder / name).mkdir()
         self.write(rules)
         places = {"rules": "rules/rules.json", "log": "log", "state": "state"}
-        argv = [world.interpreter, "-m", "broker", "--secrets", f"{world.folder}/secrets", "--ca", f"{world.folder}/ca"]
+        argv = [
+            *world.interpreter.argv,
+            "-m",
+            "broker",
+            "--secrets",
+            f"{world.folder}/secrets",
+            "--ca",
+            f"{world.folder}/ca",
+        ]
         argv += [word for name, place in places.items() for word in (f"--{name}", f"{self.folder}/{place}")]
         with world.network.inside():
             self.process = subprocess.Popen(
@@ -158,7 +133,7 @@ class Broker:
                 env={"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"]},
                 stdout=subprocess.PIPE,
                 stderr=(self.folder / "stderr").open("wb"),
-                preexec_fn=functools.partial(net.with_resolver, world.folder / "resolv.conf"),
+                preexec_fn=world.surround,  # noqa: PLW1509  its own mounts
             )
 
     def __enter__(self) -> Broker:

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import types
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
@@ -39,7 +40,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--ca", type=Path, default=Path("/run/secrets/agentbox-ca"))
     parser.add_argument("--log", type=Path, default=Path("/var/log/agentbox-egress"))
     parser.add_argument("--state", type=Path, default=Path("/tmp/agentbox-egress"))
-    parser.add_argument("--idle", type=int, default=IDLE_SECONDS, help="seconds after which a dead connection is closed")
+    parser.add_argument(
+        "--idle", type=int, default=IDLE_SECONDS, help="seconds after which a dead connection is closed"
+    )
     return parser.parse_args()
 
 
@@ -56,12 +59,25 @@ def without_all_addons() -> None:
 def state_folder(args: argparse.Namespace, rules: Rules) -> dict[str, Any]:
     """Write what mitmproxy reads from files: its CA, and whom to trust. Returns the options that name them."""
     args.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    authority = b"".join((args.ca / name).read_bytes().rstrip() + b"\n" for name in ("ca.key", "ca.crt"))
-    (args.state / "mitmproxy-ca.pem").write_bytes(authority)
+    key, certificate = ((args.ca / name).read_bytes().strip() + b"\n" for name in ("ca.key", "ca.crt"))
+    check_authority(key, certificate)
+    (args.state / "mitmproxy-ca.pem").write_bytes(key + certificate)
     bundle = args.state / "trusted.pem"
     extra = Path(rules.ca_bundle).read_bytes() if rules.ca_bundle else b""
     bundle.write_bytes(SYSTEM_BUNDLE.read_bytes() + b"\n" + extra)
     return {"confdir": str(args.state), "ssl_verify_upstream_trusted_ca": str(bundle)}
+
+
+def check_authority(key: bytes, certificate: bytes) -> None:
+    """mitmproxy would start with a CA that is of no use, and fail at each request. Raises ValueError."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    found = x509.load_pem_x509_certificate(certificate)
+    if load_pem_private_key(key, None).public_key() != found.public_key():
+        raise ValueError("ca.key and ca.crt do not belong together")
+    if found.not_valid_after_utc < datetime.now(UTC):
+        raise ValueError(f"ca.crt has expired on {found.not_valid_after_utc:%Y-%m-%d}")
 
 
 def mode_options(live: Live) -> dict[str, Any]:
@@ -69,13 +85,18 @@ def mode_options(live: Live) -> dict[str, Any]:
     upstream = live.rules.upstream_proxy
     if not upstream:
         return {"mode": ["regular"]}
-    options: dict[str, Any] = {"mode": [f"upstream:{upstream.scheme}://{upstream.host}:{upstream.port}"]}
-    if upstream.auth:
-        value = live.secret(upstream.auth)
-        if not value or ":" not in value:
-            fail(f"secret {upstream.auth}", "is not user:password")
-        options["upstream_auth"] = value
-    return options
+    return {"mode": [f"upstream:{upstream.scheme}://{upstream.host}:{upstream.port}"]}
+
+
+def password_above(live: Live) -> str | None:
+    """user:password for the proxy above, if it wants one."""
+    upstream = live.rules.upstream_proxy
+    if not upstream or not upstream.auth:
+        return None
+    value = live.secret(upstream.auth)
+    if not value or ":" not in value:
+        fail(f"secret {upstream.auth}", "is not user:password")
+    return value
 
 
 class Ready:
@@ -105,10 +126,10 @@ async def serve(args: argparse.Namespace, live: Live, resolver: Resolver) -> Non
     without_all_addons()
     from mitmproxy.addons.proxyserver import Proxyserver
     from mitmproxy.addons.tlsconfig import TlsConfig
-    from mitmproxy.addons.upstream_auth import UpstreamAuth
     from mitmproxy.master import Master
     from mitmproxy.options import Options
 
+    from broker.above import ProxyAbove
     from broker.credentials import Credentials
     from broker.gate import Gate, Leftovers
 
@@ -118,7 +139,9 @@ async def serve(args: argparse.Namespace, live: Live, resolver: Resolver) -> Non
     proxy = Proxyserver()
     gate = Gate(live, resolver, audit, outside())
     ready = Ready(rules, args.state / "ready", proxy.servers)
-    master.addons.add(gate, Credentials(live), proxy, TlsConfig(), UpstreamAuth(), Leftovers(proxy.connections), ready)
+    master.addons.add(gate, Credentials(live), proxy, TlsConfig(), Leftovers(proxy.connections), ready)
+    if password := password_above(live):
+        master.addons.add(ProxyAbove(password))
     master.options.update(
         listen_host="0.0.0.0",
         listen_port=rules.listen,
@@ -138,8 +161,11 @@ def main() -> None:
     """Start."""
     args = arguments()
     logging.basicConfig(level=logging.WARNING, format="agentbox-egress: %(message)s")
+    # What it has to say about a port that is taken is said in one line by Ready.
+    logging.getLogger("mitmproxy.addons.proxyserver").setLevel(logging.CRITICAL)
     os.umask(0o077)
-    (args.state / "ready").unlink(missing_ok=True)
+    for left in ("ready", "asked"):
+        (args.state / left).unlink(missing_ok=True)
     try:
         live = Live(args.rules, args.secrets)
     except (OSError, ValueError) as error:

@@ -86,9 +86,10 @@ def objection(address: Address, private: bool) -> str:
     for network, what in _NEVER:
         if address in network:
             return what
-    if private or address.is_global:
+    if private:
         return ""
-    return next((what for network, what in _PRIVATE if address in network), "not a public address")
+    named = next((what for network, what in _PRIVATE if address in network), "")
+    return named or ("" if address.is_global else "not a public address")
 
 
 def may_be_allowed(address: Address) -> bool:

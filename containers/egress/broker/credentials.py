@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from broker.live import Live
 
 MASKS = "agentbox-masks"
-UNREADABLE = b"agentbox: the answer is compressed although that was declined, so it cannot be searched for credentials\n"
+UNREADABLE = (
+    b"agentbox: the answer is compressed although that was declined, so it cannot be searched for credentials\n"
+)
 
 
 class Credentials:
@@ -83,9 +85,7 @@ class Credentials:
 
 
 def _mask_fields(headers: http.Headers, masks: list[exchange.Replacement]) -> None:
-    headers.fields = tuple(
-        (exchange.mask(name, masks), exchange.mask(value, masks)) for name, value in headers.fields
-    )
+    headers.fields = tuple((exchange.mask(name, masks), exchange.mask(value, masks)) for name, value in headers.fields)
 
 
 def _refuse(response: http.Response) -> None:

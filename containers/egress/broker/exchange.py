@@ -54,8 +54,8 @@ Replacement = tuple[bytes, bytes]
 
 
 def replacements(pairs: Iterable[Pair], *, in_base64: bool) -> list[Replacement]:
-    """What to look for in a response, and what to put in its place: each secret as it is, and quoted for URLs and JSON; in
-    the middle of base64 too, where it has three forms, if that is how it was sent. Each form costs a search of each byte."""
+    """What to look for in a response, and what to put in its place: each secret as it is, quoted for URLs and JSON;
+    in base64 too, where it has three forms, if that is how it was sent. Each form costs another search of each byte."""
     found: dict[bytes, bytes] = {}
     for pair in pairs:
         quoted = quote(pair.secret, safe="")

@@ -42,8 +42,8 @@ class Close(layer.Layer):
 
 
 class Leftovers:
-    """mitmproxy addon: closes what mitmproxy leaves open. A handler that is cancelled while it waits for its turn ends without
-    closing its socket, which happens when a request is refused while its body is still arriving."""
+    """mitmproxy addon: closes what mitmproxy leaves open. A handler that is cancelled while it waits for its turn ends
+    without closing its socket, which happens when a request is refused while its body is still arriving."""
 
     def __init__(self, connections: Mapping[Any, Any]) -> None:
         self.connections = connections
@@ -92,6 +92,14 @@ class Gate:
         self._record(flow, verdict)
         if not answer:
             flow.request.stream = True
+            if flow.request.headers.get("upgrade", "").lower() == "h2c":
+                # An offer that may be passed over. Taken up, nobody here would read what follows.
+                for name in ("upgrade", "http2-settings"):
+                    flow.request.headers.pop(name, None)
+            if self.upstream and verdict.private and flow.server_conn.address is None:
+                # Past the proxy above. A request in a tunnel is where it is already.
+                flow.server_conn = connection.Server(address=None)
+                flow.request.authority = ""
             return
         length = flow.request.headers.get("content-length", "0")
         if "transfer-encoding" in flow.request.headers or not length.isdecimal() or int(length) > POLITE:
@@ -100,7 +108,7 @@ class Gate:
             flow.response = answer
 
     async def _judge(self, flow: http.HTTPFlow) -> tuple[Verdict, http.Response | None]:
-        """The verdict on a request, and the answer if it is refused. Gives the request its host's canonical spelling."""
+        """The verdict on a request, and the answer if it is refused. Puts the host into its one spelling."""
         request = flow.request
         try:
             request.data.host = host = canonical(request.host)
@@ -127,8 +135,8 @@ class Gate:
         phrase = "Refused by agentbox"
         if verdict.remedy:
             command = f"agentbox allow {verdict.remedy}"
-            text += f"Hint: on the host, `{command} --agent {self.live.rules.agent}` allows it, at once and without a restart;"
-            text += " with --here for this folder only\n"
+            text += f"Hint: on the host, `{command} --agent {self.live.rules.agent}` allows it, at once and without"
+            text += " a restart; with --here for this folder only\n"
             # Most clients show no body where CONNECT fails, but this line.
             phrase += f"; on the host: {command}"
         return verdict, _answer(403, phrase, text)
@@ -214,9 +222,9 @@ class Gate:
         if not found:
             too_long = len(data) > LARGEST_HELLO
             return self._close(context, f"an endless ClientHello to {host}", hello.ALERT) if too_long else None
-        if self.live.rules.mode != "open" or intercepted:
-            if objection := hello.objection(found.extensions, host):
-                return self._close(context, objection, hello.ALERT)
+        compared = intercepted or self.live.rules.mode != "open"
+        if compared and (objection := hello.objection(found.extensions, host)):
+            return self._close(context, objection, hello.ALERT)
         if not intercepted:
             return layers.TCPLayer(context, ignore=True)
         server_tls = layers.ServerTLSLayer(context)

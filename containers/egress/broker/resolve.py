@@ -1,7 +1,7 @@
 """Looks names up and judges where they lead; and an event loop that connects to nothing else.
 
-Judging one answer and connecting by another is what rebinding lives on. So there is one look-up, its judged addresses are
-kept for the connection, and the loop's own look-up, which every connection by name ends in, knows only these.
+Judging one answer and connecting by another is what rebinding lives on. So there is one look-up, its judged addresses
+are kept for the connection, and the loop's own look-up, which every connection by name ends in, knows only these.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Resolver:
 
 async def _look_up(host: str, port: int) -> list[Info]:
     loop = asyncio.get_running_loop()
-    # As it is written: with a dot at the end, against search domains, /etc/hosts would not know it. Compose sets none.
+    # Compose gives the broker no search domain. A dot at the end would have that effect too, but hide /etc/hosts.
     look_up = loop.run_in_executor(None, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     try:
         return await asyncio.wait_for(look_up, TIMEOUT)
