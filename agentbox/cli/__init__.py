@@ -25,6 +25,8 @@ COMMANDS = {
     "clean": "Remove what a killed agentbox left behind.",
     "purge": "Remove the images, and with --state the agents' state.",
     "agents": "List the agents.",
+    "config": "Print the configuration in effect, or check a file.",
+    "init": "Write a commented configuration file.",
     "compose": "Print the compose model in effect.",
     "completion": "Print a shell's completion script.",
 }
