@@ -20,6 +20,7 @@ from agentbox.doctor import (
 from agentbox.doctor.finding import ERROR, Finding, World
 from agentbox.errors import AgentboxError
 
+UNKNOWN = "what it looks for is not known"
 Check = Callable[[World], Iterator[Finding]]
 
 # By group, in the order in which they are shown. They do not depend on each other.
@@ -54,8 +55,8 @@ def _findings(group: str, check: Check, world: World) -> list[Finding]:
     try:
         found.extend(check(world))
     except AgentboxError as error:
-        found.append(Finding(f"{group}.failed", ERROR, str(error), fix=error.hint))
+        found.append(Finding(f"{group}.failed", ERROR, str(error), UNKNOWN, error.hint or "call agentbox doctor again"))
     except Exception as error:  # whatever a broken machine throws: a doctor does not die of his patient's disease
         what = f"this check itself failed: {type(error).__name__}: {error}"
-        found.append(Finding(f"{group}.failed", ERROR, what, "what it looks for is not known"))
+        found.append(Finding(f"{group}.failed", ERROR, what, UNKNOWN, "report this as a bug of agentbox"))
     return found

@@ -44,7 +44,8 @@ def _unreachable(world: World) -> Finding:
         fix = "you are in the group docker, but this login is older: log in again, or try `newgrp docker`"
     elif find_docker() is None and any(os.access(f"{folder}/podman", os.X_OK) for folder in _path()):
         fix += "; podman, which is installed, is not supported"
-    return Finding("engine.reach", ERROR, str(error), "no agent can run; what needs no engine is checked below", fix)
+    why = "no agent can run; what needs no engine is checked below"
+    return Finding("engine.reach", ERROR, str(error), why, fix or "see what `docker info` says")
 
 
 def _path() -> list[str]:
@@ -101,10 +102,15 @@ def _kind(world: World) -> Iterator[Finding]:
             "engine.kind",
             WARNING,
             "the engine is rootless",
-            "it maps the container's users to others: see kernel.users; limits need cgroup v2 with delegation",
+            "it maps the container's users to others (kernel.users), and needs cgroup v2 with delegation for limits",
+            "docker context use default, if there is an engine of root's too",
         )
     elif world.has("userns"):
-        yield Finding("engine.kind", WARNING, "the engine remaps users (userns-remap)", "see kernel.users")
+        what, why = (
+            "the engine remaps users (userns-remap)",
+            "what the agent makes would not be yours: see kernel.users",
+        )
+        yield Finding("engine.kind", WARNING, what, why, "take userns-remap out of /etc/docker/daemon.json")
     if not world.has("seccomp"):
         yield Finding(
             "engine.seccomp",

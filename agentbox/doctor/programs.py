@@ -11,6 +11,7 @@ from agentbox.engine import compose_missing, compose_program, find_docker, no_do
 from agentbox.errors import EngineError
 
 SECONDS = 10
+TRY = "see what it says: docker compose version"
 BUILDX = "install buildx: package docker-buildx-plugin, or docker-buildx"
 
 
@@ -37,7 +38,7 @@ def _compose() -> Iterator[Finding]:
         yield Finding("programs.compose", OK, f"Compose {text.strip().removeprefix('v')}")
         return
     error = compose_missing(text) or EngineError("docker compose", f"does not work: {_last(text)}")
-    yield Finding("programs.compose", ERROR, str(error), "containers are started with it", error.hint)
+    yield Finding("programs.compose", ERROR, str(error), "containers are started with it", error.hint or TRY)
 
 
 def _buildx(docker: str) -> Finding:
