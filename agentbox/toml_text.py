@@ -35,6 +35,8 @@ def lines(text: str) -> dict[Place, int]:
         statement = "\n".join(pending)
         budget -= len(statement) if number > start else 0
         if budget < 0:
+            key, equals, _ = pending[0].partition("=")
+            _note(found, table, _parsed(f"{key}{equals}0") or {}, start, [])
             break
         if (parsed := _parsed(statement)) is None:
             continue

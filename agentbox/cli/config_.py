@@ -10,7 +10,7 @@ import click
 
 from agentbox import identity as identities
 from agentbox.cli import common
-from agentbox.errors import USAGE
+from agentbox.errors import USAGE, UsageError
 
 
 class ShownByDefault(click.Group):
@@ -38,7 +38,10 @@ def show(agent: str, folder: str | None, origin: bool, as_json: bool) -> None:
     """Print the configuration of AGENT (default: SVC, else pi) in this folder, all files merged."""
     from agentbox import config_show
 
-    sections = config_show.effective(agent, identities.current(), Path(folder or os.environ.get("WORKDIR") or "."))
+    place = Path(folder or os.environ.get("WORKDIR") or ".").resolve()
+    if not place.is_dir():
+        raise UsageError(str(place), "there is no such folder")
+    sections = config_show.effective(agent, identities.current(), place)
     if as_json:
         click.echo(json.dumps({"agent": agent, **config_show.as_data(sections)}, indent=2))
     else:
