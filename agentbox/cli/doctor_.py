@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentbox import __version__
 from agentbox.cli import common
 from agentbox.errors import one_line
 
@@ -56,7 +57,7 @@ def _data(found: list[Finding], done: list[str]) -> dict[str, object]:
         }
         for each in found
     ]
-    return {"findings": rows, "fixed": done}
+    return {"agentbox": __version__, "findings": rows, "fixed": done}
 
 
 def _lines(found: list[Finding]) -> None:

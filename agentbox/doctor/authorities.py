@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentbox import authority
-from agentbox.doctor.finding import ERROR, OK, WARNING, Finding, World
+from agentbox.doctor.finding import ERROR, OK, WARNING, Finding, World, quoted
 from agentbox.errors import UsageError
 from agentbox.images import ca_bundle, certificates
 from agentbox.state import change_mode
@@ -99,7 +99,7 @@ def _own(identity: Identity) -> Iterator[Finding]:
             ERROR,
             f"{folder}: {error}",
             "no broker starts",
-            f"rm -r {folder} && agentbox build",
+            f"rm -r {quoted(folder)} && agentbox build",
         )
         return
     if info.st_mode & (stat.S_IRWXG | stat.S_IRWXO) or info.st_uid != identity.uid:
@@ -108,7 +108,7 @@ def _own(identity: Identity) -> Iterator[Finding]:
             ERROR,
             f"{key} is not for its owner alone (mode {info.st_mode & 0o777:04o})",
             "who reads it can speak for any host to your agents",
-            f"chmod 600 {key}",
+            f"chmod 600 {quoted(key)}",
             lambda: _close(key, identity),
         )
     if _expired(own):
@@ -117,7 +117,7 @@ def _own(identity: Identity) -> Iterator[Finding]:
             ERROR,
             f"{certificate} has expired",
             "agents do not trust their broker",
-            f"rm -r {folder} && agentbox build",
+            f"rm -r {quoted(folder)} && agentbox build",
         )
     else:
         yield Finding(

@@ -9,11 +9,13 @@ from agentbox import allowed, config_check, policy, provenance
 from agentbox.doctor.finding import ERROR, OK, WARNING, Finding, World
 from agentbox.errors import PolicyError, UsageError
 from agentbox.identity import Identity
-from agentbox.policy_load import WORKSPACE_FILE, layers
+from agentbox.policy_load import WORKSPACE_FILE, Merged, layers
 from agentbox.policy_schema import MODES
 
 # Lists of what is protected: an item less is a protection less.
 GUARDS = ("vault.deny", "vault.read", "guard.deny", "mask.globs", "env.hide")
+# Lists of exceptions from them: an item more is a protection less.
+EXCEPTIONS = ("vault.write", "env.keep", "mask.except", "mask.skip")
 
 
 def check(world: World) -> Iterator[Finding]:
@@ -54,34 +56,8 @@ def _weakened(agent: str, identity: Identity) -> Iterator[Finding]:
         shipped, merged = layers(agent, None, None), layers(agent, identity.config_file, None)
     except PolicyError:
         return  # allowed.toml, which is reported by itself
-    for key in GUARDS:
-        gone = [item for item in shipped.values.get(key, []) if item not in merged.values.get(key, [])]
-        if gone:
-            where = provenance.of_key(merged, agent, key)
-            yield Finding(
-                "configuration.weakened",
-                WARNING,
-                f"{where}: {agent}: {key} lacks {', '.join(gone)}",
-                "tools may do there what the shipped configuration forbids",
-                f'take "-{gone[0]}" out of {key}',
-            )
-    mode = merged.values["network.mode"]
-    if MODES.index(mode) < MODES.index(shipped.values["network.mode"]):
-        yield Finding(
-            "configuration.weakened",
-            WARNING,
-            f'{provenance.of_key(merged, agent, "network.mode")}: {agent}: network.mode is "{mode}"',
-            "tools reach every host, and keys of the environment are inside the container",
-            'network.mode = "allowlist"',
-        )
-    if "*" in merged.values.get("network.hosts", []):
-        yield Finding(
-            "configuration.weakened",
-            WARNING,
-            f'{provenance.of_item(merged, agent, "network.hosts", "*")}: {agent}: network.hosts has "*"',
-            "tools reach every public host",
-            "name the hosts",
-        )
+    yield from _lists(agent, shipped, merged)
+    yield from _network(agent, shipped, merged)
     for name in merged.values.get("env.set", {}):
         if name in {*merged.values.get("env.hide", []), *merged.values.get("env.secret", [])}:
             yield Finding(
@@ -91,3 +67,26 @@ def _weakened(agent: str, identity: Identity) -> Iterator[Finding]:
                 "a key that is set there is inside the container, not with the broker",
                 f"export {name}, or name a file in [[credential]]",
             )
+
+
+def _lists(agent: str, shipped: Merged, merged: Merged) -> Iterator[Finding]:
+    why = "tools may do there what the shipped configuration forbids"
+    for key in (*GUARDS, *EXCEPTIONS):
+        before, now = shipped.values.get(key, []), merged.values.get(key, [])
+        if gone := [item for item in before if item not in now] if key in GUARDS else []:
+            what = f"{provenance.of_key(merged, agent, key)}: {agent}: {key} lacks {', '.join(gone)}"
+            yield Finding("configuration.weakened", WARNING, what, why, f'take "-{gone[0]}" out of {key}')
+        if more := [item for item in now if item not in before] if key in EXCEPTIONS else []:
+            what = f"{provenance.of_item(merged, agent, key, more[0])}: {agent}: {key} has {', '.join(more)}"
+            yield Finding("configuration.weakened", WARNING, what, why, f'take "{more[0]}" out of {key}')
+
+
+def _network(agent: str, shipped: Merged, merged: Merged) -> Iterator[Finding]:
+    mode = merged.values["network.mode"]
+    if MODES.index(mode) < MODES.index(shipped.values["network.mode"]):
+        what = f'{provenance.of_key(merged, agent, "network.mode")}: {agent}: network.mode is "{mode}"'
+        why = "tools reach every host, and keys of the environment are inside the container"
+        yield Finding("configuration.weakened", WARNING, what, why, 'set network.mode = "allowlist"')
+    if "*" in merged.values.get("network.hosts", []):
+        what = f'{provenance.of_item(merged, agent, "network.hosts", "*")}: {agent}: network.hosts has "*"'
+        yield Finding("configuration.weakened", WARNING, what, "tools reach every public host", "name the hosts")

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from agentbox.doctor.finding import ERROR, OK, WARNING, Finding, World
+from agentbox.doctor.finding import ERROR, OK, WARNING, Finding, World, quoted
 from agentbox.engine import find_docker
 
 OLDEST = (20, 10)
@@ -87,7 +87,7 @@ def _socket(world: World) -> Iterator[Finding]:
             ERROR,
             f"{world.engine.socket} may be used by everybody (mode {info.st_mode & 0o777:04o})",
             "whoever may use it is root on this machine",
-            f"sudo chmod 0660 {world.engine.socket}",
+            f"sudo chmod 0660 {quoted(world.engine.socket)}",
         )
     else:
         yield Finding("engine.socket", OK, f"{world.engine.socket} is for its owner and group alone")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -79,6 +80,11 @@ class World:
         """Whether the engine names a security option: rootless, userns, seccomp, selinux."""
         named = (str(item).split(",") for item in self.info.get("SecurityOptions") or ())
         return any(f"name={option}" in parts for parts in named)
+
+
+def quoted(path: object) -> str:
+    """A path as a shell's word."""
+    return shlex.quote(str(path))
 
 
 def size(number: float) -> str:

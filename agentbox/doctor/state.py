@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from agentbox.doctor.credentials import protected
-from agentbox.doctor.finding import ERROR, OK, WARNING, Finding, World
+from agentbox.doctor.finding import ERROR, OK, WARNING, Finding, World, quoted
 from agentbox.errors import AgentboxError
 from agentbox.identity import Identity
 from agentbox.policy_model import Policy
@@ -43,11 +43,13 @@ def _directory(name: str, path: Path, who: Identity) -> Iterator[Finding]:
     except OSError as error:
         what = f"{path}: {error.strerror}"
         why = "the agent has no place for its state"
-        yield Finding(f"state.{name}", ERROR, what, why, f"ls -ld {path} {path.parent}")
+        yield Finding(f"state.{name}", ERROR, what, why, f"ls -ld {quoted(path)} {quoted(path.parent)}")
         return
     if not stat.S_ISDIR(info.st_mode):
         why = "the agent's state lives in a directory of that name"
-        yield Finding(f"state.{name}", ERROR, f"{path} is not a directory", why, f"mv {path} {path}.old")
+        yield Finding(
+            f"state.{name}", ERROR, f"{path} is not a directory", why, f"mv {quoted(path)} {quoted(path)}.old"
+        )
     elif info.st_uid != who.uid:
         yield _foreign(name, path, info.st_uid, who)
     elif info.st_mode & OTHERS:
@@ -56,7 +58,7 @@ def _directory(name: str, path: Path, who: Identity) -> Iterator[Finding]:
             WARNING,
             f"{path} is open to others (mode {info.st_mode & 0o777:04o})",
             "other users of this machine can look at sessions and settings",
-            f"chmod 700 {path}",
+            f"chmod 700 {quoted(path)}",
             partial(_close, path.resolve(), who),
         )
     elif info.st_mode & stat.S_IRWXU != stat.S_IRWXU:
@@ -65,7 +67,7 @@ def _directory(name: str, path: Path, who: Identity) -> Iterator[Finding]:
             ERROR,
             f"{path} may not be used by its owner (mode {info.st_mode & 0o777:04o})",
             "the agent fails",
-            f"chmod 700 {path}",
+            f"chmod 700 {quoted(path)}",
             partial(_close, path.resolve(), who),
         )
     else:
@@ -75,7 +77,9 @@ def _directory(name: str, path: Path, who: Identity) -> Iterator[Finding]:
 def _missing(name: str, path: Path, who: Identity) -> Iterator[Finding]:
     if path.is_symlink():
         why = "the agent's state cannot be made there"
-        yield Finding(f"state.{name}", ERROR, f"{path} is a symlink to nothing", why, f"make its target, or rm {path}")
+        yield Finding(
+            f"state.{name}", ERROR, f"{path} is a symlink to nothing", why, f"make its target, or rm {quoted(path)}"
+        )
         return
     yield Finding(
         f"state.{name}.missing",
@@ -108,7 +112,7 @@ def _foreign(name: str, path: Path, uid: int, who: Identity, root: Path | None =
         ERROR,
         f"{path} belongs to UID {uid}, and the agent runs as UID {who.uid}",
         "the agent cannot write it",
-        f"sudo chown -R {who.uid}:{who.gid} {root or path}",
+        f"sudo chown -R {who.uid}:{who.gid} {quoted(root or path)}",
     )
 
 
@@ -123,7 +127,7 @@ def _protected(name: str, path: Path, who: Identity) -> Iterator[Finding]:
             ERROR,
             f"{path} is a symlink",
             "its target is not protected: the container refuses to start",
-            f'mv "$(realpath {path})" {path}',
+            f"see where it leads: ls -l {quoted(path)}; then put the file itself in its place",
         )
     elif stat.S_ISREG(info.st_mode) and info.st_nlink > 1:
         yield Finding(
@@ -131,7 +135,7 @@ def _protected(name: str, path: Path, who: Identity) -> Iterator[Finding]:
             ERROR,
             f"{path} has a second name (a hard link)",
             "tools could reach it by that: the container refuses to start",
-            f"cp {path} {path}.new && mv {path}.new {path}",
+            f"cp -p {quoted(path)} {quoted(path)}.new && mv {quoted(path)}.new {quoted(path)}",
         )
     elif stat.S_ISREG(info.st_mode) and info.st_mode & OTHERS and info.st_uid == who.uid:
         yield Finding(
@@ -139,7 +143,7 @@ def _protected(name: str, path: Path, who: Identity) -> Iterator[Finding]:
             WARNING,
             f"{path} is open to others (mode {info.st_mode & 0o777:04o})",
             "other users of this machine can read the credential",
-            f"chmod 600 {path}",
+            f"chmod 600 {quoted(path)}",
             partial(_close, path, who),
         )
 

@@ -441,12 +441,13 @@ def test_broken_list_of_allowed_hosts(machine: Machine):
 
 
 def test_what_the_users_file_takes_away_is_not_forgotten(machine: Machine):
-    text = '[network]\nmode = "open"\n[mask]\nglobs = ["-.env"]\n[agents.pi.env.set]\nOPENAI_API_KEY = "sk-hunter2"\n'
+    text = '[network]\nmode = "open"\n[vault]\nwrite = ["/agent/pi/agent"]\n[mask]\nglobs = ["-.env"]\n[agents.pi.env.set]\nOPENAI_API_KEY = "sk-hunter2"\n'
     path = file(machine.home, ".config/agentbox/config.toml", text)
     _, found = machine.see("configuration.weakened")
     assert f'{path}:2: claude: network.mode is "open"' in [each["what"] for each in found]
-    assert f"{path}:4: pi: mask.globs lacks .env" in [each["what"] for each in found]
-    assert f"{path}:6: pi: env.set holds OPENAI_API_KEY" == machine.see("configuration.secret")[1][0]["what"]
+    assert f"{path}:6: pi: mask.globs lacks .env" in [each["what"] for each in found]
+    assert f"{path}:4: pi: vault.write has /agent/pi/agent" in [each["what"] for each in found]
+    assert f"{path}:8: pi: env.set holds OPENAI_API_KEY" == machine.see("configuration.secret")[1][0]["what"]
     assert "hunter2" not in machine.call("doctor")[1]
 
 
