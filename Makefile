@@ -40,7 +40,7 @@ format: venv ## rewrite the Python files in the house format
 bench: venv ## the speed ratios, side by side in one run
 	$(BIN)/python -m bench; missed=$$?; $(BIN)/python -m bench.firewall && exit $$missed
 
-docs: venv ## regenerate docs/cli.md, containers/compose.yaml and containers/seccomp.json
+docs: venv ## regenerate docs/cli.md, docs/*.schema.json, containers/compose.yaml and containers/seccomp.json
 	$(BIN)/python -m agentbox.generate
 	$(BIN)/python tools/render_seccomp.py
 

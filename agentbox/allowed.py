@@ -13,6 +13,7 @@ from agentbox.errors import PolicyError, UsageError
 from agentbox.identity import Identity
 from agentbox.owner import run_root
 from agentbox.state import make_dir, write_file
+from agentbox.toml_text import write
 
 NAME = "allowed.toml"
 KINDS: dict[str, type] = {"host": str, "private": bool, "agent": str, "workspace": str}
@@ -81,15 +82,10 @@ def _write(identity: Identity, kept: Iterable[Entry]) -> None:
     lines = ["# Written by `agentbox allow`; yours to change."]
     for entry in kept:
         lines += ["", "[[allow]]"]
-        lines += [f"{key} = {_toml(value)}" for key, value in asdict(entry).items() if value]
+        lines += [f"{key} = {write(value)}" for key, value in asdict(entry).items() if value]
     file = path(identity)
     make_dir(file.parent, identity)
     write_file(file, ("\n".join(lines) + "\n").encode(), identity)
-
-
-def _toml(value: Any) -> str:
-    # A basic string of TOML is one of JSON, but for this one character.
-    return json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f")
 
 
 def tell_brokers(identity: Identity, entry: Entry) -> list[str]:

@@ -24,6 +24,9 @@ def render() -> str:
             command = root.get_command(parent, name)
             assert command is not None
             parts.append(_block(f"agentbox {name}", command, parent))
+            if isinstance(command, click.Group):
+                with click.Context(command, info_name=name, parent=parent) as group:
+                    parts += [_block(f"agentbox {name} {sub}", each, group) for sub, each in command.commands.items()]
     return "\n".join(parts)
 
 

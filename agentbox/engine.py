@@ -61,8 +61,12 @@ class Engine:
 
     # --- what a run needs ---------------------------------------------------------------------------------------
 
+    def info(self) -> dict[str, Any]:
+        """All that the engine says of itself (GET /info of its API)."""
+        return dict(self._ask("GET", "/info"))
+
     def facts(self) -> Facts:
-        info = self._ask("GET", "/info")
+        info = self.info()
         arch = str(info.get("Architecture", ""))
         return Facts(int(info.get("NCPU") or 0), MACHINES.get(arch, arch), str(info.get("ServerVersion", "")))
 
@@ -143,6 +147,13 @@ class Engine:
     def remove_image(self, tag: str) -> bool:
         """Untag an image and delete what nothing else uses; False where there is none."""
         return self._ask("DELETE", f"/images/{quote(tag)}", absent=False) is not False
+
+    def output_of(self, image: str, command: list[str], **options: Any) -> bytes:
+        """What a container that lives for one command prints. The options are those of the SDK."""
+        try:
+            return bytes(self.sdk().containers.run(image, command, remove=True, **options))
+        except Exception as error:
+            raise _from_sdk(error, self.endpoint) from None
 
     def logs(self, name: str, *, follow: bool, tail: int | None) -> Iterator[bytes]:
         """The output of a container, as it comes."""

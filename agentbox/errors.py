@@ -50,14 +50,17 @@ class StateError(AgentboxError):
 
 
 class PolicyError(AgentboxError):
-    """A configuration file is wrong. `file` and, where known, `line` say where."""
+    """A configuration file is wrong. `file` and, where known, `line` and `place` (toml_text.Place) say where."""
 
     exit_code = USAGE
 
-    def __init__(self, file: str, cause: str, hint: str = "", *, line: int | None = None) -> None:
+    def __init__(
+        self, file: str, cause: str, hint: str = "", *, line: int | None = None, place: tuple[str | int, ...] = ()
+    ) -> None:
         super().__init__(file if line is None else f"{file}:{line}", cause, hint)
         self.file = file
         self.line = line
+        self.place = place
 
 
 def one_line(text: str) -> str:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from agentbox import clidoc, composefile
+from agentbox import clidoc, composefile, config_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUTS = {
     "containers/compose.yaml": composefile.render,
     "docs/cli.md": clidoc.render,
+    "docs/config.schema.json": config_schema.render_user,
+    "docs/workspace.schema.json": config_schema.render_workspace,
 }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from agentbox.engine import OWNER, RUN, Engine
@@ -39,20 +41,27 @@ def gone(owner: str) -> bool:
         return False
 
 
-def clean(engine: Engine, identity: Identity, own_run: str = "") -> list[str]:
-    """Remove containers, networks, run directories and secrets whose owner is gone. Returns their names."""
-    removed = []
-    for container in engine.containers(OWNER):
-        if container.labels.get(RUN) != own_run and gone(container.labels[OWNER]) and engine.remove(container.name):
-            removed.append(container.name)
-    for network, owner in engine.networks(OWNER).items():
-        if gone(owner) and engine.remove_network(network):
-            removed.append(f"network {network[:12]}")
+def leftovers(engine: Engine | None, identity: Identity, own_run: str = "") -> Iterator[tuple[str, Callable[[], bool]]]:
+    """Containers, networks, run directories and secrets whose owner is gone: their names, and what removes them."""
+    for container in engine.containers(OWNER) if engine else ():
+        if container.labels.get(RUN) != own_run and gone(container.labels[OWNER]):
+            yield container.name, partial(engine.remove, container.name)  # type: ignore[union-attr]  # else no container
+    for network, owner in engine.networks(OWNER).items() if engine else ():
+        if gone(owner):
+            yield f"network {network[:12]}", partial(engine.remove_network, network)  # type: ignore[union-attr]  # as above
     for folder in (*_folders(run_root(identity)), *_folders(identity.secrets)):
         if folder.name != own_run and _abandoned(folder):
-            remove_tree(folder)
-            removed.append(str(folder))
-    return removed
+            yield str(folder), partial(_remove_folder, folder)
+
+
+def clean(engine: Engine, identity: Identity, own_run: str = "") -> list[str]:
+    """Remove the leftovers. Returns their names."""
+    return [name for name, remove in leftovers(engine, identity, own_run) if remove()]
+
+
+def _remove_folder(folder: Path) -> bool:
+    remove_tree(folder)
+    return True
 
 
 def run_root(identity: Identity) -> Path:

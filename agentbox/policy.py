@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agentbox import hosts
+from agentbox import hosts, provenance
 from agentbox.errors import PolicyError
 from agentbox.guard_render import render_firewall
 from agentbox.policy_load import Merged, agent_names, check_agent, layers
@@ -52,7 +52,11 @@ def load(agent: str, user: Path | None = None, workspace: Path | None = None) ->
 
     Raises UsageError for an unknown agent and PolicyError for anything wrong in a file.
     """
-    merged = layers(agent, user, workspace)
+    return build(agent, layers(agent, user, workspace))
+
+
+def build(agent: str, merged: Merged) -> Policy:
+    """The policy that merged files say. Raises PolicyError for what only all of them together show."""
     for key in REQUIRED:
         if key not in merged.values:
             raise PolicyError(f"agents/{agent}.toml", f"{key} is missing")
@@ -139,17 +143,19 @@ def _network(merged: Merged) -> Network:
 def _check_whole(policy: Policy, merged: Merged) -> None:
     """What no single key can tell."""
 
-    def wrong(key: str, cause: str) -> PolicyError:
-        return PolicyError(merged.origin.get(key, ("defaults.toml",))[-1], f"{key} {cause}")
+    def wrong(key: str, cause: str, entry: str = "") -> PolicyError:
+        at = provenance.of_row(merged, policy.agent, key, entry) if entry else None
+        at = at or provenance.of_key(merged, policy.agent, key)
+        return PolicyError(at.file, f"{key} {cause}", line=at.line)
 
     if not policy.command.argv:
         raise wrong("command.argv", "must not be empty")
     tree = policy.vault.tree.rstrip("/") + "/"
     for state in policy.state:
         if not state.path.startswith(tree):
-            raise wrong("state", f"path {state.path} must be below {policy.vault.tree}")
+            raise wrong("state", f"path {state.path} must be below {policy.vault.tree}", state.path)
     for place in policy.tmpfs:
         if place.executable and not place.why:
-            raise wrong("tmpfs", f'{place.path} has exec = true: say why with why = "…"')
+            raise wrong("tmpfs", f'{place.path} has exec = true: say why with why = "…"', place.path)
         if place.path == "/" or (policy.vault.tree + "/").startswith(place.path + "/"):
-            raise wrong("tmpfs", f"{place.path} would hide {policy.vault.tree}")
+            raise wrong("tmpfs", f"{place.path} would hide {policy.vault.tree}", place.path)

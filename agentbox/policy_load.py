@@ -14,6 +14,7 @@ from typing import Any
 from agentbox import allowed
 from agentbox.errors import PolicyError, UsageError, nearest
 from agentbox.policy_schema import KEYS, MODES, SECTIONS, TABLES, Key, Table, to_bytes
+from agentbox.toml_text import line_of
 
 PACKAGE = Path(__file__).resolve().parent
 WORKSPACE_FILE = ".agentbox.toml"
@@ -28,20 +29,22 @@ class Source:
     text: str
     tables: dict[str, Any]
 
-    def error(self, key: str, cause: str, hint: str = "") -> PolicyError:
-        """An error about `key`, with the line that sets it where that can be told."""
-        return PolicyError(self.name, f"{key} {cause}", hint, line=line_of(self.text, key))
+    def error(self, key: str, cause: str, hint: str = "", row: int | None = None) -> PolicyError:
+        """An error about `key`, with the line that sets it where that can be told; `row` is the entry of a table."""
+        place, line = line_of(self.text, key, row) or ((), None)
+        return PolicyError(self.name, f"{key} {cause}", hint, line=line, place=place)
 
 
 @dataclass(slots=True)
 class Merged:
     """Values by key (`limits.pids`) and by table (`tmpfs`), and which files set them; `items` says so for the items of
-    lists."""
+    lists. `sources` are the files, in the order in which they were merged."""
 
     values: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     origin: dict[str, tuple[str, ...]] = field(default_factory=dict)
     items: dict[str, dict[str, str]] = field(default_factory=dict)
+    sources: list[Source] = field(default_factory=list)
 
     def mark(self, key: str, source: Source) -> None:
         self.origin[key] = (*self.origin.get(key, ()), source.name)
@@ -99,20 +102,6 @@ def read(path: Path, name: str = "") -> Source | None:
         raise PolicyError(name, "not UTF-8") from None
 
 
-def line_of(text: str, key: str) -> int | None:
-    """The line on which the last word of `key` is set, if there is exactly one such line in its table."""
-    table, _, last = key.rpartition(".")
-    here, found = "", []
-    for number, line in enumerate(text.splitlines(), 1):
-        if match := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
-            here = match[1]
-            if here == key:
-                found.append(number)
-        elif re.match(rf"\s*[\"']?{re.escape(last)}[\"']?\s*=", line) and table in (here, ""):
-            found.append(number)
-    return found[0] if len(found) == 1 else None
-
-
 def merge(into: Merged, source: Source, tables: dict[str, Any], prefix: str = "", *, tighten: bool = False) -> None:
     """Add `tables` of `source` to `into`; `prefix` (`agents.pi.`) is for messages only.
 
@@ -141,9 +130,9 @@ def loosens(source: Source, key: str) -> PolicyError:
     )
 
 
-def unknown(source: Source, key: str, known: list[str]) -> PolicyError:
+def unknown(source: Source, key: str, known: list[str], row: int | None = None) -> PolicyError:
     meant = nearest(key, known)
-    return source.error(key, "is not a known key", f"did you mean {meant}?" if meant else "")
+    return source.error(key, "is not a known key", f"did you mean {meant}?" if meant else "", row)
 
 
 def _merge_key(  # noqa: PLR0913
@@ -176,11 +165,12 @@ def _check_tightens(source: Source, name: str, key: Key, old: Any, new: Any) -> 
 
     if key.tighten == "lower" and amount(new) > amount(old):
         raise source.error(name, f"may only be lowered by a workspace: {new} is more than {old}")
-    if key.tighten == "extend" and any(item.startswith("-") for item in new):
-        raise source.error(name, "may only be added to by a workspace")
-    if key.tighten == "remove" and not all(item.startswith("-") for item in new):
-        hint = "`agentbox allow HOST --here` adds one"
-        raise source.error(name, 'may only be taken from by a workspace: write "-host"', hint)
+    for row, item in enumerate(new if key.tighten in ("extend", "remove") else ()):
+        if key.tighten == "extend" and item.startswith("-"):
+            raise source.error(name, f"may only be added to by a workspace, not {item!r}", row=row)
+        if key.tighten == "remove" and not item.startswith("-"):
+            cause = f'may only be taken from by a workspace: write "-host", not {item!r}'
+            raise source.error(name, cause, "`agentbox allow HOST --here` adds one", row)
     if key.tighten == "raise" and MODES.index(new) < MODES.index(old):
         raise source.error(name, f"may only be tightened by a workspace: {new} is more than {old}")
 
@@ -196,25 +186,26 @@ def _merge_table(into: Merged, source: Source, name: str, entries: Any, prefix: 
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise source.error(prefix + name, f"must be written as [[{name}]]")
     rows = into.tables.setdefault(name, {})
-    for entry in entries:
+    for number, entry in enumerate(entries):
         identity = entry.get(table.identity)
         if not isinstance(identity, str):
-            raise source.error(f"{prefix}{name}.{table.identity}", "is missing")
+            wrong = "must be a string" if table.identity in entry else f"lacks {table.identity}"
+            raise source.error(prefix + name, wrong, row=number)
         for key, value in entry.items():
-            _check_entry(source, table, f"{prefix}{name}.{key}", key, value)
+            _check_entry(source, table, f"{prefix}{name}.{key}", value, number)
         row = {**table.defaults, **rows.get(identity, {}), **entry}
         if missing := [key for key in table.keys if key not in row]:
-            raise source.error(f"{prefix}{name} {identity}", f"lacks {missing[0]}")
+            raise source.error(prefix + name, f"{identity} lacks {missing[0]}", row=number)
         rows[identity] = row
     into.mark(name, source)
 
 
-def _check_entry(source: Source, table: Table, shown: str, key: str, value: Any) -> None:
+def _check_entry(source: Source, table: Table, shown: str, value: Any, row: int) -> None:
+    stem, _, key = shown.rpartition(".")
     if key not in table.keys:
-        stem = shown.removesuffix(key)
-        raise unknown(source, shown, [stem + known for known in table.keys])
+        raise unknown(source, shown, [f"{stem}.{known}" for known in table.keys], row)
     if message := table.keys[key](value):
-        raise source.error(shown, message)
+        raise source.error(shown, message, row=row)
 
 
 def layers(agent: str, user: Path | None, workspace: Path | None) -> Merged:
@@ -225,13 +216,14 @@ def layers(agent: str, user: Path | None, workspace: Path | None) -> Merged:
         source = read(PACKAGE / name, name)
         if source is None:
             raise PolicyError(name, "missing from this installation", "install agentbox again")
+        merged.sources.append(source)
         merge(merged, source, source.tables)
     if user is not None and (source := read(user)):
-        _merge_layer(merged, source, agent, tighten=False)
+        merge_layer(merged, source, agent, tighten=False)
     if user is not None:
         _merge_allowed(merged, user.with_name(allowed.NAME), agent, workspace)
     if workspace is not None and (source := read(workspace / WORKSPACE_FILE)):
-        _merge_layer(merged, source, agent, tighten=True)
+        merge_layer(merged, source, agent, tighten=True)
     return merged
 
 
@@ -244,15 +236,17 @@ def _merge_allowed(merged: Merged, file: Path, agent: str, workspace: Path | Non
             _merge_key(merged, source, key, [entry.host], "", tighten=False)
 
 
-def _merge_layer(merged: Merged, source: Source, agent: str, *, tighten: bool) -> None:
-    agents = source.tables.pop("agents", {})
+def merge_layer(merged: Merged, source: Source, agent: str, *, tighten: bool) -> None:
+    """Add a file that may speak of all agents ([limits]) and of single ones ([agents.pi.limits])."""
+    merged.sources.append(source)
+    agents = source.tables.get("agents", {})
     if not isinstance(agents, dict) or not all(isinstance(value, dict) for value in agents.values()):
         raise source.error("agents", "must hold tables such as [agents.pi.limits]")
     known = agent_names()
     for name in agents:
         if name not in known:
             raise unknown(source, f"agents.{name}", [f"agents.{other}" for other in known])
-    merge(merged, source, source.tables, tighten=tighten)
+    merge(merged, source, {name: table for name, table in source.tables.items() if name != "agents"}, tighten=tighten)
     # The other agents' tables are checked too, against nothing: a mistake should not wait for its agent.
     for name, tables in agents.items():
         merge(merged if name == agent else Merged(), source, tables, f"agents.{name}.", tighten=tighten)

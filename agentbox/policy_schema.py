@@ -79,12 +79,20 @@ def below_home(value: Any) -> str:
     return "" if good else "must be a path relative to the home, without . or .. in it"
 
 
-def whole(minimum: int, maximum: int) -> Check:
-    def check(value: Any) -> str:
-        good = isinstance(value, int) and not isinstance(value, bool) and minimum <= value <= maximum
-        return "" if good else f"must be a whole number from {minimum} to {maximum}"
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The check of a whole number between two others."""
 
-    return check
+    minimum: int
+    maximum: int
+
+    def __call__(self, value: Any) -> str:
+        good = isinstance(value, int) and not isinstance(value, bool) and self.minimum <= value <= self.maximum
+        return "" if good else f"must be a whole number from {self.minimum} to {self.maximum}"
+
+
+def whole(minimum: int, maximum: int) -> Check:
+    return Whole(minimum, maximum)
 
 
 def cpus(value: Any) -> str:

@@ -100,24 +100,27 @@ def tighten(policy: Policy, identity: Identity) -> None:
         below = [Path(denied.removeprefix(inside)) for denied in policy.vault.deny if denied.startswith(inside)]
         folders = {root / parent for path in below for parent in path.parents}
         for folder in sorted(folders):  # a folder before what is in it
-            _change_mode(folder, identity, add=stat.S_IRWXU, take=0)
+            change_mode(folder, identity, add=stat.S_IRWXU)
         for path in below:
-            _change_mode(root / path, identity, add=0, take=stat.S_IRWXG | stat.S_IRWXO)
+            change_mode(root / path, identity, take=stat.S_IRWXG | stat.S_IRWXO)
 
 
-def _change_mode(path: Path, identity: Identity, *, add: int, take: int) -> None:
-    """Change the mode of the identity's own `path`; nothing for what is missing, a symlink, or somebody else's."""
+def change_mode(path: Path, identity: Identity, *, add: int = 0, take: int = 0) -> bool:
+    """Change the mode of the identity's own `path`; nothing for what is missing, a symlink, or somebody else's. Says
+    whether it changed."""
     try:
         fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     except (OSError, AttributeError):  # macOS has no O_PATH, and no Landlock inside to speak of
-        return
+        return False
     try:
         info = os.fstat(fd)
         wanted = (stat.S_IMODE(info.st_mode) | add) & ~take
         known = stat.S_ISDIR(info.st_mode) or stat.S_ISREG(info.st_mode)
-        if known and info.st_uid == identity.uid and wanted != stat.S_IMODE(info.st_mode):
-            Path(f"/proc/self/fd/{fd}").chmod(wanted)
+        if not known or info.st_uid != identity.uid or wanted == stat.S_IMODE(info.st_mode):
+            return False
+        Path(f"/proc/self/fd/{fd}").chmod(wanted)
+        return True
     except OSError:
-        return
+        return False
     finally:
         os.close(fd)
