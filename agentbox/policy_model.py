@@ -144,7 +144,8 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Everything about one agent. `origin` maps a key (`limits.pids`) to the files that set it, last one winning."""
+    """Everything about one agent. `hooks` is what tools may do with git's: read or write. `origin` maps a key
+    (`limits.pids`) to the files that set it, last one winning."""
 
     agent: str
     title: str
@@ -160,6 +161,7 @@ class Policy:
     guard: tuple[str, ...]
     frames: tuple[str, ...]
     mask: MaskRules
+    hooks: str
     env: Environment
     network: Network
     credentials: tuple[Credential, ...]

@@ -17,6 +17,8 @@ from agentbox.compose import STOP_SECONDS, Options, model
 from agentbox.credentials import Keys, shown_to_tools
 from agentbox.engine import RUN, Engine, Facts, compose_missing, compose_program
 from agentbox.errors import AgentboxError, EngineError
+from agentbox.gitcopy import copy
+from agentbox.gitdir import Cover, Plan
 from agentbox.identity import Identity
 from agentbox.images import ca_bundle, certificates
 from agentbox.mask import Mask, remove_made
@@ -42,6 +44,7 @@ class Request:
     facts: Facts = NO_FACTS
     ports: list[str] = field(default_factory=list)
     masks: list[Mask] = field(default_factory=list)
+    git: Plan = field(default_factory=Plan)
     keys: Keys = NO_KEYS
 
     @property
@@ -96,7 +99,7 @@ def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
     empty.chmod(0o444)
     options = Options(
         identity=request.identity,
-        mounts=request.mounts,
+        mounts=[*request.mounts, *request.git.mounts, *request.git.pins],
         environment=request.environment,
         command=request.command,
         cpus=request.facts.cpus,
@@ -104,6 +107,8 @@ def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
         etc=etc,
         masks=request.masks,
         empty=empty,
+        covers=_copied(request.git.covers, folder / "copies"),
+        copies=folder / "copies",
         ports=request.ports,
         run_id=run_id,
         owner=own,
@@ -113,6 +118,16 @@ def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
     file.touch(0o600)
     file.write_text(json.dumps(model(policy, options)))
     return file
+
+
+def _copied(covers: list[Cover], folder: Path) -> list[Cover]:
+    """Those that are still there, copied into `folder` by number."""
+    folder.mkdir(0o755)
+    folder.chmod(0o755)
+    found: list[Cover] = []
+    for cover in covers:
+        found += [cover] if copy(cover, folder / str(len(found))) else []
+    return found
 
 
 def _broker(request: Request, folder: Path, run_id: str, own: str) -> egress.Broker:
