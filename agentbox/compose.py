@@ -24,7 +24,7 @@ STOP_SECONDS = 10
 class Options:
     """What one run adds to the policy. `etc` is the rendered /etc/agentbox, or None to use the image's own; `empty` is
     an empty file to lie over masked ones; `copies` holds copies of what `covers` names, called by number, or is None to
-    show the originals; `broker` is there in mode allowlist."""
+    show the originals; an empty file stands at each of `blanks`; `broker` is there in mode allowlist."""
 
     identity: Identity
     mounts: list[Mount]
@@ -37,6 +37,7 @@ class Options:
     empty: Path | None = None
     covers: list[Cover] = field(default_factory=list)
     copies: Path | None = None
+    blanks: list[str] = field(default_factory=list)
     ports: list[str] = field(default_factory=list)
     run_id: str = ""
     owner: str = ""
@@ -161,13 +162,15 @@ def volumes(policy: Policy, options: Options) -> list[dict[str, Any]]:
     for number, each in enumerate(options.covers):
         source = each.host if options.copies is None else options.copies / str(number)
         found.append(bind(str(source), each.target, read_only=True))
-    return found + [cover(mask, options.empty) for mask in options.masks]
+    empty = options.empty or tree("containers") / "empty"
+    found += [bind(str(empty), place, read_only=True) for place in options.blanks]
+    return found + [cover(mask, empty) for mask in options.masks]
 
 
-def cover(mask: Mask, empty: Path | None) -> dict[str, Any]:
+def cover(mask: Mask, empty: Path) -> dict[str, Any]:
     """What lies over a masked place, in the long form: the place may have any name."""
     if not mask.folder:
-        return bind(str(empty or tree("containers") / "empty"), mask.target, read_only=True)
+        return bind(str(empty), mask.target, read_only=True)
     return {
         "type": "tmpfs", "target": escape(mask.target), "read_only": True, "tmpfs": {"size": 4096, "mode": 0o555},
     }  # fmt: skip

@@ -11,6 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,8 @@ MOST, DEEPEST = 32, 3
 # Of the image, where nothing of the host shall appear.
 IMAGE = frozenset("agent bin boot dev etc lib lib32 lib64 libx32 proc root run sbin sys usr var".split())
 POINTER = re.compile(r"gitdir: (/?[^\0\n]+)\n?")
+# In the container's home, what programs expect to make themselves.
+OWN_FILES = "/home/agent/."
 LONGEST = 4096
 UP = "../.."
 
@@ -42,11 +45,13 @@ class Cover:
 
 @dataclass(slots=True)
 class Plan:
-    """`mounts` are further folders of the host; `pins` are mounts over themselves, which nobody can move away."""
+    """`mounts` are further folders of the host; `pins` are mounts over themselves, which nobody can move away; at
+    `blanks` are to be empty files."""
 
     mounts: list[Mount] = field(default_factory=list)
     pins: list[Mount] = field(default_factory=list)
     covers: list[Cover] = field(default_factory=list)
+    blanks: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
 
@@ -59,26 +64,26 @@ def worktrees(mounts: list[Mount], identity: Identity, others: list[set[str]]) -
     plan = Plan()
     for mount in mounts:
         try:
-            found = _linked(mount, mounts, identity)
+            common = _linked(mount, mounts, identity)
         except _Refused as why:
             plan.lines.append(f"{one_line(str(mount.source / '.git'))}: {why}; not mounted, git will not work there")
             continue
-        if found is None:
+        if common is None:
             continue
-        common, back = found
         if not steady(common.source, others):
             plan.lines.append(f"{one_line(str(common.source))}: not mounted: a container that runs could exchange it")
             continue
         if common not in plan.mounts:
             plan.mounts.append(common)
-        plan.covers += [back] if back else []
         plan.lines.append(f"a git worktree: mounted its repository, {one_line(str(common.source))}")
+    everywhere = [*mounts, *plan.mounts]
+    own = [Mount(mount.source / ".git", f"{mount.target}/.git") for mount in mounts]
+    plan.blanks = _blanks([*plan.mounts, *own], everywhere)
     return plan
 
 
-def _linked(mount: Mount, mounts: list[Mount], identity: Identity) -> tuple[Mount, Cover | None] | None:
-    """The repository of a worktree, and the worktree's own .git where the repository looks for it; None where it is
-    none."""
+def _linked(mount: Mount, mounts: list[Mount], identity: Identity) -> Mount | None:
+    """The repository of a worktree, at the place where its pointer leads in the container; None where it is none."""
     text = _pointer(mount.source / ".git")
     if text is None:
         return None
@@ -93,9 +98,23 @@ def _linked(mount: Mount, mounts: list[Mount], identity: Identity) -> tuple[Moun
     target = os.path.normpath(Path(TARGET) / text / UP)
     if _real(mount.source / text / UP) != common or not _is_free(target, mounts):
         raise _Refused(f"points to {one_line(target)}, which has no place in the container")
-    back = os.path.normpath(Path(target, "worktrees", own.name, _line(own / "gitdir")))
-    cover = Cover(mount.source, ".git", back) if _is_free(back, mounts) and not back.startswith(f"{target}/") else None
-    return Mount(common, target, mount.read_only), cover
+    return Mount(common, target, mount.read_only)
+
+
+def _blanks(repositories: list[Mount], mounts: list[Mount]) -> list[str]:
+    """Where repositories have worktrees, on the host: git takes the record of one that is not there for garbage. Only
+    that something is there counts, so nothing of the host is shown, whatever the records say."""
+    found = []
+    for repository in repositories:
+        with suppress(OSError):
+            for record in sorted((repository.source / "worktrees").iterdir())[:MOST]:
+                with suppress(_Refused):
+                    place = Path(repository.target, "worktrees", record.name, _line(record / "gitdir"))
+                    found.append(os.path.normpath(place))
+    fits = sorted({place for place in found if place.endswith("/.git") and len(place) < LONGEST})
+    fits = [place for place in fits if _is_free(place, mounts) and not place.startswith(OWN_FILES)]
+    # The engine makes the folders above as well: none of those may be a file.
+    return [place for place in fits if not any(place.startswith(f"{other}/") for other in fits)][:MOST]
 
 
 def _pointer(path: Path) -> str | None:

@@ -109,6 +109,7 @@ def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
         empty=empty,
         covers=_copied(request.git.covers, folder / "copies"),
         copies=folder / "copies",
+        blanks=request.git.blanks,
         ports=request.ports,
         run_id=run_id,
         owner=own,

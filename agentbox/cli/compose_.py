@@ -52,6 +52,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
         identity=who,
         mounts=[*mounts, *plan.mounts, *plan.pins],
         covers=plan.covers,
+        blanks=plan.blanks,
         environment=environment,
         command=list(policy.command.argv),
         cpus=facts.cpus,
