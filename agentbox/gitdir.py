@@ -111,7 +111,7 @@ def _blanks(repositories: list[Mount], mounts: list[Mount]) -> list[str]:
                 with suppress(_Refused):
                     place = Path(repository.target, "worktrees", record.name, _line(record / "gitdir"))
                     found.append(os.path.normpath(place))
-    fits = sorted({place for place in found if place.endswith("/.git") and len(place) < LONGEST})
+    fits = sorted({place for place in found if re.fullmatch(r"/.+/\.git", place) and len(place) < LONGEST})
     fits = [place for place in fits if _is_free(place, mounts) and not place.startswith(OWN_FILES)]
     # The engine makes the folders above as well: none of those may be a file.
     return [place for place in fits if not any(place.startswith(f"{other}/") for other in fits)][:MOST]
