@@ -9,7 +9,7 @@ from typing import Any
 
 from agentbox import egress
 from agentbox.engine import AGENT, BROKER, OWNER, RUN, WORKSPACE
-from agentbox.gitdir import Cover
+from agentbox.gitplan import Cover
 from agentbox.hostenv import escape
 from agentbox.identity import Identity
 from agentbox.mask import Mask
@@ -23,8 +23,9 @@ STOP_SECONDS = 10
 @dataclass(frozen=True, slots=True)
 class Options:
     """What one run adds to the policy. `etc` is the rendered /etc/agentbox, or None to use the image's own; `empty` is
-    an empty file to lie over masked ones; `copies` holds copies of what `covers` names, called by number, or is None to
-    show the originals; an empty file stands at each of `blanks`; `broker` is there in mode allowlist."""
+    an empty file to lie over masked ones, and at `blanks`; `copies` holds copies of what `covers` names, called by
+    number, or is None to show the originals; `tops` are folders of the run's own; `broker` is there in mode allowlist.
+    """
 
     identity: Identity
     mounts: list[Mount]
@@ -38,6 +39,7 @@ class Options:
     covers: list[Cover] = field(default_factory=list)
     copies: Path | None = None
     blanks: list[str] = field(default_factory=list)
+    tops: dict[str, Path] = field(default_factory=dict)
     ports: list[str] = field(default_factory=list)
     run_id: str = ""
     owner: str = ""
@@ -162,6 +164,7 @@ def volumes(policy: Policy, options: Options) -> list[dict[str, Any]]:
     for number, each in enumerate(options.covers):
         source = each.host if options.copies is None else options.copies / str(number)
         found.append(bind(str(source), each.target, read_only=True))
+    found += [bind(str(source), place, read_only=True) for place, source in options.tops.items()]
     empty = options.empty or tree("containers") / "empty"
     found += [bind(str(empty), place, read_only=True) for place in options.blanks]
     return found + [cover(mask, empty) for mask in options.masks]

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from agentbox.errors import UsageError
-from agentbox.gitdir import Cover
+from agentbox.gitplan import Cover
 
 ENTRIES, BYTES = 512, 16 << 20
 HINT = 'look into it; [workspace] hooks = "write" in ~/.config/agentbox/config.toml leaves hooks as they are'

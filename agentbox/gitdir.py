@@ -1,104 +1,105 @@
-"""What a container needs of git that is not in the mounted folder, and what of git its tools shall not change.
+"""Mounts what a worktree or a submodule needs: its repository, which is not in the mounted folder.
 
-A worktree's repository is mounted where the worktree's pointers say, if it names the folder back. Hooks are shown as a
-read-only copy: a copy, because an engine resolves what it binds by path, and a container that is running on the same
-folder could put a symlink there meanwhile. For the same reason nothing is bound that such a container could exchange.
+The folder says where that is, and the folder is the agent's to write. So the repository must name the folder back, and
+nothing is bound that a container which is running could exchange for something else.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import stat
-from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from agentbox import gitconfig
 from agentbox.errors import one_line
+from agentbox.gitplan import Plan, is_free, steady
+from agentbox.gitpointer import LONGEST, Refused, check_repository, content, line, pointer, real
 from agentbox.identity import Identity
-from agentbox.workspace import TARGET, Mount, private_dirs
+from agentbox.workspace import Mount
 
-# Repositories whose hooks are covered, those nearest to the top first; a mount costs the engine 2 ms.
-MOST, DEEPEST = 32, 3
-# Of the image, where nothing of the host shall appear.
-IMAGE = frozenset("agent bin boot dev etc lib lib32 lib64 libx32 proc root run sbin sys usr var".split())
-POINTER = re.compile(r"gitdir: (/?[^\0\n]+)\n?")
+# Worktrees of one repository that are kept from being taken for garbage.
+MOST = 32
 # In the container's home, what programs expect to make themselves.
 OWN_FILES = "/home/agent/."
-LONGEST = 4096
 UP = "../.."
+# Where a submodule's repository really is in the container, beside a link that leads from it back to the submodule.
+SUPER = "/.superproject"
 
 
-@dataclass(frozen=True, slots=True)
-class Cover:
-    """A file or folder below `root` on the host, at `name` there, to be shown as a read-only copy at `target`."""
-
-    root: Path
-    name: str
-    target: str
-
-    @property
-    def host(self) -> Path:
-        return self.root / self.name
-
-
-@dataclass(slots=True)
-class Plan:
-    """`mounts` are further folders of the host; `pins` are mounts over themselves, which nobody can move away; at
-    `blanks` are to be empty files."""
-
-    mounts: list[Mount] = field(default_factory=list)
-    pins: list[Mount] = field(default_factory=list)
-    covers: list[Cover] = field(default_factory=list)
-    blanks: list[str] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
-
-
-class _Refused(Exception):
-    """Why a pointer is not followed."""
-
-
-def worktrees(mounts: list[Mount], identity: Identity, others: list[set[str]]) -> Plan:
-    """The repositories of those folders that are worktrees. `others` is what each running container has mounted."""
+def linked(mounts: list[Mount], identity: Identity, others: list[set[str]]) -> Plan:
+    """The repositories of those folders that have theirs elsewhere. `others` is what each running container has
+    mounted."""
     plan = Plan()
     for mount in mounts:
         try:
-            common = _linked(mount, mounts, identity)
-        except _Refused as why:
+            _link(plan, mount, mounts, identity, others)
+        except Refused as why:
             plan.lines.append(f"{one_line(str(mount.source / '.git'))}: {why}; not mounted, git will not work there")
-            continue
-        if common is None:
-            continue
-        if not steady(common.source, others):
-            plan.lines.append(f"{one_line(str(common.source))}: not mounted: a container that runs could exchange it")
-            continue
-        if common not in plan.mounts:
-            plan.mounts.append(common)
-        plan.lines.append(f"a git worktree: mounted its repository, {one_line(str(common.source))}")
-    everywhere = [*mounts, *plan.mounts]
     own = [Mount(mount.source / ".git", f"{mount.target}/.git") for mount in mounts]
-    plan.blanks = _blanks([*plan.mounts, *own], everywhere)
+    plan.blanks = _blanks([*plan.mounts, *own], [*mounts, *plan.mounts])
     return plan
 
 
-def _linked(mount: Mount, mounts: list[Mount], identity: Identity) -> Mount | None:
-    """The repository of a worktree, at the place where its pointer leads in the container; None where it is none."""
-    text = _pointer(mount.source / ".git")
+def _link(plan: Plan, mount: Mount, mounts: list[Mount], identity: Identity, others: list[set[str]]) -> None:
+    text = pointer(mount.source / ".git")
     if text is None:
-        return None
-    own = _real(mount.source / text)
-    common = own.parent.parent
-    if own.parent.name != "worktrees" or _line(own / "commondir") != UP:
-        if "modules" in own.parts:
-            raise _Refused(f"a submodule of {one_line(str(_superproject(own)))}: name that with -w to use git")
-        raise _Refused(f"points to {one_line(str(own))}, which is no worktree's record")
-    _check_back(own, mount)
-    _check_common(own, common, mount, identity)
-    target = os.path.normpath(Path(TARGET) / text / UP)
-    if _real(mount.source / text / UP) != common or not _is_free(target, mounts):
-        raise _Refused(f"points to {one_line(target)}, which has no place in the container")
-    return Mount(common, target, mount.read_only)
+        return
+    own = real(mount.source / text)
+    if own.parent.name == "worktrees":
+        found, what = _of_worktree(text, own, mount, mounts), "worktree"
+    else:
+        found, what = _of_submodule(text, own, mount), "submodule"
+        if plan.hollows:
+            raise Refused("a second submodule: one at a time can have its repository")
+    check_repository(found.source, own, mount, identity)
+    if not steady(found.source, others):
+        raise Refused(f"points into {one_line(str(found.source))}, which a running container could exchange")
+    if what == "submodule":
+        plan.hollows.append(found.target)
+        plan.links |= {_seen(text, mount): found.target, _back(own, found.target): mount.target}
+    if found not in plan.mounts:
+        plan.mounts.append(found)
+    plan.lines.append(f"a git {what}: mounted its repository, {one_line(str(found.source))}")
+
+
+def _of_worktree(text: str, own: Path, mount: Mount, mounts: list[Mount]) -> Mount:
+    """Its repository, at the place where the pointer leads in the container."""
+    if line(own / "commondir") != UP:
+        raise Refused(f"points to {one_line(str(own))}, which is no worktree's record")
+    _check_back(own / line(own / "gitdir"), mount.source / ".git", own)
+    target = os.path.normpath(Path(mount.target) / text / UP)
+    if real(mount.source / text / UP) != own.parent.parent or not is_free(target, mounts):
+        raise Refused(f"points to {one_line(target)}, which has no place in the container")
+    return Mount(own.parent.parent, target, mount.read_only)
+
+
+def _of_submodule(text: str, own: Path, mount: Mount) -> Mount:
+    """Its repository, so that both pointers hold: the folder's (../.git/modules/NAME), which leads to a link, and the
+    repository's (../../../NAME), which git follows from where the link leads, to a link back to the folder."""
+    _check_back(own / _tree(own), mount.source, own)
+    seen = _seen(text, mount)
+    back = _back(own, SUPER + seen)
+    if not seen.startswith("/.git/modules/") or not back.startswith(f"{SUPER}/") or back.startswith(f"{SUPER}/.git/"):
+        raise Refused(f"points to {one_line(seen)}, which has no place in the container")
+    return Mount(own, SUPER + seen, mount.read_only)
+
+
+def _seen(text: str, mount: Mount) -> str:
+    return os.path.normpath(Path(mount.target) / text)
+
+
+def _back(own: Path, there: str) -> str:
+    return os.path.normpath(Path(there) / _tree(own))
+
+
+def _tree(own: Path) -> str:
+    """The work tree that a submodule's repository names."""
+    pairs = gitconfig.dangerous(content(own / "config")) or []
+    trees = [value for key, value in pairs if key == "core.worktree"]
+    if len(trees) != 1:
+        raise Refused(f"points to {one_line(str(own))}, which is the record of no worktree or submodule")
+    return trees[0]
 
 
 def _blanks(repositories: list[Mount], mounts: list[Mount]) -> list[str]:
@@ -108,116 +109,19 @@ def _blanks(repositories: list[Mount], mounts: list[Mount]) -> list[str]:
     for repository in repositories:
         with suppress(OSError):
             for record in sorted((repository.source / "worktrees").iterdir())[:MOST]:
-                with suppress(_Refused):
-                    place = Path(repository.target, "worktrees", record.name, _line(record / "gitdir"))
+                with suppress(Refused):
+                    place = Path(repository.target, "worktrees", record.name, line(record / "gitdir"))
                     found.append(os.path.normpath(place))
     fits = sorted({place for place in found if re.fullmatch(r"/.+/\.git", place) and len(place) < LONGEST})
-    fits = [place for place in fits if _is_free(place, mounts) and not place.startswith(OWN_FILES)]
+    fits = [place for place in fits if is_free(place, mounts) and not place.startswith(OWN_FILES)]
     # The engine makes the folders above as well: none of those may be a file.
     return [place for place in fits if not any(place.startswith(f"{other}/") for other in fits)][:MOST]
 
 
-def _pointer(path: Path) -> str | None:
+def _check_back(named: Path, wanted: Path, own: Path) -> None:
     try:
-        regular = stat.S_ISREG(path.lstat().st_mode)
-    except OSError:
-        return None
-    if not regular:
-        return None
-    match = POINTER.fullmatch(_text(path))
-    if not match:
-        raise _Refused("is a file, but no pointer to a repository")
-    return match[1]
-
-
-def _check_back(own: Path, mount: Mount) -> None:
-    try:
-        same = (own / _line(own / "gitdir")).resolve(strict=True) == mount.source / ".git"
+        same = named.resolve(strict=True) == wanted
     except (OSError, RuntimeError):
         same = False
     if not same:
-        raise _Refused(f"points to {one_line(str(own))}, which does not name this folder")
-
-
-def _check_common(own: Path, common: Path, mount: Mount, identity: Identity) -> None:
-    shown = one_line(str(common))
-    for path in (own, common):
-        if path.stat().st_uid != identity.uid:
-            raise _Refused(f"points into {shown}, which is not UID {identity.uid}'s")
-    if not ((common / "HEAD").is_file() and (common / "objects").is_dir() and (common / "refs").is_dir()):
-        raise _Refused(f"points into {shown}, which is no repository")
-    if mount.source in (common, *common.parents):
-        raise _Refused(f"points to {shown}, inside the folder itself")
-    if any(common in (place, *place.parents) or place in common.parents for place in private_dirs(identity)):
-        raise _Refused(f"points to {shown}, which holds or belongs to an agent's state")
-
-
-def _superproject(own: Path) -> Path:
-    return next((parent.parent for parent in own.parents if parent.name == ".git"), own)
-
-
-def _is_free(target: str, mounts: list[Mount]) -> bool:
-    first = target.split("/")[1]
-    return bool(first) and first not in IMAGE and not any(f"{target}/".startswith(f"{each.target}/") for each in mounts)
-
-
-def _text(path: Path) -> str:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(fd, "rb") as file:
-            return file.read(LONGEST).decode()
-    except (OSError, UnicodeDecodeError):
-        raise _Refused(f"cannot be followed: {one_line(str(path))} cannot be read") from None
-
-
-def _line(path: Path) -> str:
-    text = _text(path).removesuffix("\n")
-    if not text or "\0" in text or "\n" in text:
-        raise _Refused(f"cannot be followed: {one_line(str(path))} is malformed")
-    return text
-
-
-def _real(path: Path) -> Path:
-    try:
-        return path.resolve(strict=True)
-    except (OSError, RuntimeError):
-        raise _Refused(f"points to {one_line(str(path))}, which is not there") from None
-
-
-def steady(path: Path, others: Iterable[set[str]]) -> bool:
-    """Whether no running container can put something else in the place of `path` before the engine mounts it: none has
-    a folder above it, or it has `path` itself mounted, right below that folder."""
-    above = {str(parent) for parent in path.parents}
-    return all(not (above & binds) or {str(path), str(path.parent)} <= binds for binds in others)
-
-
-def protect(plan: Plan, mounts: list[Mount], repositories: Iterable[str], others: list[set[str]]) -> None:
-    """Add what keeps hooks from being changed: a read-only copy of each repository's, a pin on a folder's own .git."""
-    everywhere = [mount for mount in (*mounts, *plan.mounts) if not mount.read_only]
-    near = {Path(path): depth for path in repositories if (depth := _depth(Path(path), everywhere)) <= DEEPEST}
-    hooks = [path / "hooks" for path in sorted(near, key=lambda path: (near[path], str(path)))]
-    for path in [each for each in hooks if each.is_symlink()][:MOST]:
-        plan.lines.append(f"{one_line(str(path))}: is a symlink: hooks can be changed inside")
-    real = [path for path in hooks if path.is_dir() and not path.is_symlink()]
-    if len(real) > MOST:
-        plan.lines.append(f"{len(real)} repositories: the hooks of the {MOST} nearest to the top are read-only")
-    for path in real[:MOST]:
-        plan.covers += _covers(path, everywhere)
-    for mount in everywhere:
-        own = mount.source / ".git"
-        if own.is_dir() and not own.is_symlink() and steady(own, others):
-            plan.pins.append(Mount(own, f"{mount.target}/.git"))
-
-
-def _depth(path: Path, mounts: list[Mount]) -> int:
-    """How many folders below a mounted one a repository is."""
-    lengths = [len(path.relative_to(mount.source).parts) for mount in mounts if path.is_relative_to(mount.source)]
-    return min(lengths, default=DEEPEST + 1)
-
-
-def _covers(path: Path, mounts: list[Mount]) -> list[Cover]:
-    return [
-        Cover(mount.source, str(path.relative_to(mount.source)), f"{mount.target}/{path.relative_to(mount.source)}")
-        for mount in mounts
-        if mount.source in path.parents
-    ]
+        raise Refused(f"points to {one_line(str(own))}, which does not name this folder")

@@ -18,7 +18,7 @@ from agentbox.credentials import Keys, shown_to_tools
 from agentbox.engine import RUN, Engine, Facts, compose_missing, compose_program
 from agentbox.errors import AgentboxError, EngineError
 from agentbox.gitcopy import copy
-from agentbox.gitdir import Cover, Plan
+from agentbox.gitplan import Cover, Plan
 from agentbox.identity import Identity
 from agentbox.images import ca_bundle, certificates
 from agentbox.mask import Mask, remove_made
@@ -110,6 +110,7 @@ def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
         covers=_copied(request.git.covers, folder / "copies"),
         copies=folder / "copies",
         blanks=request.git.blanks,
+        tops=_tops(request.git, folder / "tops"),
         ports=request.ports,
         run_id=run_id,
         owner=own,
@@ -129,6 +130,20 @@ def _copied(covers: list[Cover], folder: Path) -> list[Cover]:
     for cover in covers:
         found += [cover] if copy(cover, folder / str(len(found))) else []
     return found
+
+
+def _tops(plan: Plan, folder: Path) -> dict[str, Path]:
+    """Folders at the container's top that hold the plan's links and hollows: place to source."""
+    for place in plan.hollows:
+        (folder / place[1:]).mkdir(parents=True)
+    for place, text in plan.links.items():
+        (folder / place[1:]).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place[1:]).symlink_to(text)
+    made = [folder / name for name in sorted({place.split("/")[1] for place in (*plan.hollows, *plan.links)})]
+    for path in (each for top in made for each in (top, *top.rglob("*"))):
+        if not path.is_symlink():
+            path.chmod(0o755)
+    return {f"/{path.name}": path for path in made}
 
 
 def _broker(request: Request, folder: Path, run_id: str, own: str) -> egress.Broker:

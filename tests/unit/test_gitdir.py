@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from agentbox import gitcopy, gitdir, hostrun, identity, policy
+from agentbox import gitcopy, gitdir, githooks, hostrun, identity, policy
 from agentbox.errors import PolicyError, UsageError
-from agentbox.gitdir import Cover, Plan
+from agentbox.gitplan import Cover, Plan
 from agentbox.workspace import Mount
 
 Planned = Callable[..., Plan]
@@ -47,11 +47,21 @@ def main(home: Path) -> Path:
 
 
 @pytest.fixture
+def submodule(home: Path) -> Path:
+    git(home / "origin", "init", "-q")
+    git(home / "origin", "commit", "-qm", "x", "--allow-empty")
+    git(home / "super", "init", "-q")
+    git(home / "super", "submodule", "add", "-q", str(home / "origin"), "lib/sub")
+    own(home / "super")
+    return home / "super/lib/sub"
+
+
+@pytest.fixture
 def plan(home: Path) -> Planned:
     def run(*folders: Path, others: tuple[set[str], ...] = ()) -> Plan:
         mounts = [Mount(each, f"/workspace{f'-{n}' if n > 1 else ''}") for n, each in enumerate(folders, 1)]
-        found = gitdir.worktrees(mounts, identity.current(), list(others))
-        gitdir.protect(found, mounts, hostrun.look([*mounts, *found.mounts]).repositories, list(others))
+        found = gitdir.linked(mounts, identity.current(), list(others))
+        githooks.protect(found, mounts, hostrun.look([*mounts, *found.mounts]).repositories, list(others))
         return found
 
     return run
@@ -134,7 +144,7 @@ def fifo(project: Path, main: Path) -> None:
 
 
 MALICIOUS: dict[str, tuple[Callable[[Path, Path], object], str]] = {
-    "outside": (change_pointer("gitdir: {home}/.ssh\n"), "is no worktree's record"),
+    "outside": (change_pointer("gitdir: {home}/.ssh\n"), "cannot be read"),
     "missing": (change_pointer("gitdir: /nowhere/worktrees/x\n"), "is not there"),
     "other worktree": (change_pointer("gitdir: {home}/main/.git/worktrees/other\n"), "does not name this folder"),
     "no pointer": (change_pointer("ref: x\n"), "no pointer to a repository"),
@@ -171,13 +181,30 @@ def test_a_pointer_that_is_a_link_is_not_followed(home: Path, main: Path, plan: 
     assert plan(home / "project").mounts == []
 
 
-def test_a_submodule_names_its_superproject(home: Path, main: Path, plan: Planned):
-    git(home / "super", "init", "-q")
-    git(home / "super", "submodule", "add", "-q", str(main), "lib/sub")
-    own(home / "super")
-    found = plan(home / "super/lib/sub")
-    assert found.mounts == []
-    assert f"a submodule of {home}/super" in found.lines[0]
+def test_a_submodules_repository_is_mounted_so_that_both_pointers_hold(home: Path, submodule: Path, plan: Planned):
+    found = plan(submodule)
+    there = "/.superproject/.git/modules/lib/sub"
+    assert found.mounts == [Mount(home / "super/.git/modules/lib/sub", there)]
+    assert found.hollows == [there]
+    assert found.links == {"/.git/modules/lib/sub": there, "/.superproject/lib/sub": "/workspace"}
+    assert [cover.target for cover in found.covers] == [f"{there}/hooks"]
+
+
+@pytest.mark.parametrize("tree", ["../../../../lib", "/etc", "../../../../..", None])
+def test_a_submodules_repository_that_does_not_name_the_folder_is_not_mounted(
+    home: Path, submodule: Path, plan: Planned, tree: str | None
+):
+    config = home / "super/.git/modules/lib/sub/config"
+    config.write_text(f"[core]\nworktree = {tree}\n" if tree else "")
+    found = plan(submodule)
+    assert (found.mounts, found.links, found.hollows) == ([], {}, [])
+    assert len(found.lines) == 1
+
+
+def test_what_is_refused_leaves_no_link(home: Path, submodule: Path, plan: Planned):
+    os.chown(home / "super/.git/modules/lib/sub", 1234, 1234)
+    found = plan(submodule)
+    assert (found.mounts, found.links, found.hollows) == ([], {}, [])
 
 
 def test_records_of_worktrees_make_no_mount_in_the_image_or_the_agents_home(home: Path, main: Path, plan: Planned):
@@ -205,7 +232,7 @@ def test_nothing_is_bound_that_a_running_container_could_exchange(home: Path, ma
     for others in ({str(main)}, {str(home)}, {str(home), str(repository)}):
         found = plan(project, others=(set(), others))
         assert found.mounts == []
-        assert "could exchange it" in found.lines[0]
+        assert "which a running container could exchange" in found.lines[0]
         assert plan(main, others=(others,)).pins == []
 
 

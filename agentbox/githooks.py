@@ -1,0 +1,49 @@
+"""Keeps tools from changing what the host's git runs by itself: the hooks of the repositories in the mounted folders.
+
+Hooks are shown as a read-only copy. A copy, because an engine resolves what it binds by path, and a container that is
+running on the same folder could put a symlink there meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from agentbox.errors import one_line
+from agentbox.gitplan import Cover, Plan, steady
+from agentbox.workspace import Mount
+
+# Repositories whose hooks are covered, those nearest to the top first; a mount costs the engine 2 ms.
+MOST, DEEPEST = 32, 3
+
+
+def protect(plan: Plan, mounts: list[Mount], repositories: Iterable[str], others: list[set[str]]) -> None:
+    """Add what keeps hooks from being changed: a read-only copy of each repository's, a pin on a folder's own .git."""
+    everywhere = [mount for mount in (*mounts, *plan.mounts) if not mount.read_only]
+    near = {Path(path): depth for path in repositories if (depth := _depth(Path(path), everywhere)) <= DEEPEST}
+    hooks = [path / "hooks" for path in sorted(near, key=lambda path: (near[path], str(path)))]
+    for path in [each for each in hooks if each.is_symlink()][:MOST]:
+        plan.lines.append(f"{one_line(str(path))}: is a symlink: hooks can be changed inside")
+    real = [path for path in hooks if path.is_dir() and not path.is_symlink()]
+    if len(real) > MOST:
+        plan.lines.append(f"{len(real)} repositories: the hooks of the {MOST} nearest to the top are read-only")
+    for path in real[:MOST]:
+        plan.covers += _covers(path, everywhere)
+    for mount in everywhere:
+        own = mount.source / ".git"
+        if own.is_dir() and not own.is_symlink() and steady(own, others):
+            plan.pins.append(Mount(own, f"{mount.target}/.git"))
+
+
+def _depth(path: Path, mounts: list[Mount]) -> int:
+    """How many folders below a mounted one a repository is."""
+    lengths = [len(path.relative_to(mount.source).parts) for mount in mounts if path.is_relative_to(mount.source)]
+    return min(lengths, default=DEEPEST + 1)
+
+
+def _covers(path: Path, mounts: list[Mount]) -> list[Cover]:
+    return [
+        Cover(mount.source, str(path.relative_to(mount.source)), f"{mount.target}/{path.relative_to(mount.source)}")
+        for mount in mounts
+        if mount.source in path.parents
+    ]
