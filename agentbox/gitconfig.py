@@ -10,6 +10,7 @@ import re
 import shlex
 import subprocess
 from fnmatch import translate
+from functools import lru_cache
 from pathlib import Path
 
 from agentbox.hostrun_table import KEYS
@@ -20,6 +21,7 @@ _TABLE = [(re.compile(translate(key), re.DOTALL), re.compile(form, re.DOTALL)) f
 INCLUDES = re.compile(r"include(if\..*)?\.path", re.DOTALL)
 
 
+@lru_cache(maxsize=512)  # before and after a session, mostly the same
 def dangerous(text: bytes) -> list[tuple[str, str]] | None:
     """The keys that git acts upon, with their values, in order; None where git is missing or cannot read it."""
     pairs = _read(text)

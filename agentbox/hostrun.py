@@ -24,7 +24,9 @@ from agentbox.workspace import Mount
 SHOWN = 8
 FACTS = 8
 WIDTH, LONGEST = 80, 300
-CONFIGS, DEEP = 64, 10
+# Configuration files that are read (git takes 3 ms for each; of the others any change counts), includes in one another,
+# and keys of one that are followed.
+CONFIGS, DEEP, FOLLOWED = 256, 10, 256
 # A file's time comes from the kernel's own, coarser clock.
 CLOCK_NS = 2 * 10**9
 FIRST = ("set-user-ID", "git", HOOK)
@@ -58,7 +60,9 @@ def look(mounts: list[Mount], most: int = MOST) -> State:
     walk = Walk(roots, most)
     found = walk.run()
     _follow_configs(walk)
-    files = {path: (kind, facts(path, kind[1])) for path, kind in found.files.items()}
+    unread = [path for path, kind in found.files.items() if kind[1] == "config"][CONFIGS:]
+    kinds = found.files | dict.fromkeys(unread, ("git", ""))
+    files = {path: (kind, facts(path, kind[1])) for path, kind in kinds.items()}
     return State(roots, files, since, _gaps(found, most), tuple(found.repositories))
 
 
@@ -67,7 +71,7 @@ def _follow_configs(walk: Walk) -> None:
     done: set[str] = set()
     for _ in range(DEEP):
         paths = [path for path, kind in walk.found.files.items() if kind[1] == "config" and path not in done]
-        for path in paths[: CONFIGS - len(done)]:
+        for path in paths[: max(CONFIGS - len(done), 0)]:
             _follow(walk, path)
         done.update(paths)
         walk.finish()
@@ -77,7 +81,7 @@ def _follow_configs(walk: Walk) -> None:
 
 def _follow(walk: Walk, path: str) -> None:
     try:
-        pairs = gitconfig.dangerous(content(path)) or []
+        pairs = (gitconfig.dangerous(content(path)) or [])[:FOLLOWED]
     except OSError:
         return
     folder = path.rpartition("/")[0]

@@ -21,7 +21,7 @@ from agentbox.gitcopy import copy
 from agentbox.gitplan import Cover, Plan
 from agentbox.identity import Identity
 from agentbox.images import ca_bundle, certificates
-from agentbox.mask import Mask, remove_made
+from agentbox.mask import Mask, inode_of, remove_made
 from agentbox.policy import render_all
 from agentbox.policy_model import Policy
 from agentbox.state import make_dir, remove_tree, tighten
@@ -61,6 +61,8 @@ def run(request: Request, engine: Engine) -> int:
         owner.clean(engine, request.identity)  # a leftover may hold the port
     folder = owner.run_root(request.identity) / run_id
     tty = sys.stdin.isatty() and sys.stdout.isatty()
+    hosts = [(cover.target, str(cover.host)) for cover in request.git.covers]
+    covered = [Mask(target, True, host, inode) for target, host in hosts if (inode := inode_of(host))]
     try:
         file = _lay_out(request, folder, run_id, tty)
         argv = [*compose, "--progress", "quiet", "--project-directory", str(folder), "--env-file", os.devnull]
@@ -75,7 +77,7 @@ def run(request: Request, engine: Engine) -> int:
         return code if code == 0 and not forwarder.seen else _outcome(engine, name, code, compose, forwarder.seen)
     finally:
         _finish(engine, request, name, folder)
-        remove_made(request.masks)
+        remove_made([*request.masks, *covered])
         tighten(request.policy, request.identity)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from boxes import GID, UID, Box, finished, own
+from test_masks import vanishing
 from test_session import WAIT
 
 HOOK = "printf '#!/bin/sh\\ntouch %s\\n' {proof} > {hook} && chmod 755 {hook}"
@@ -80,6 +81,21 @@ def test_hooks_of_nested_repositories_are_read_only_too(box: Box):
     assert "Read-only" not in tool(box, "echo x > nested/.git/hooks/pre-commit").stderr
 
 
+MOVE = "mv nested old; cp -r old nested; echo exit 1 > nested/.git/hooks/pre-commit; chmod 755 nested/.git/hooks/*"
+
+
+def test_a_hook_in_a_copy_of_a_nested_repository_is_reported(box: Box):
+    repository(box.workspace / "nested")
+    assert "new nested/.git/hooks/pre-commit: git hook" in " ".join(tool(box, MOVE).stderr.split())
+
+
+@pytest.mark.xfail(strict=True, reason="only a folder's own .git is pinned: a nested repository can be moved away")
+def test_no_hook_is_planted_in_a_copy_of_a_nested_repository(box: Box):
+    nested = repository(box.workspace / "nested")
+    tool(box, MOVE)
+    assert host(nested, "git commit -qm two --allow-empty").returncode == 0
+
+
 WORK = """set -e
 git init -q; git switch -qc topic; echo b > b; git add b; git commit -qm topic
 git switch -q main; echo c > c; git add c; git commit -qm main
@@ -107,6 +123,16 @@ def test_a_repository_without_hooks_is_left_without(box: Box):
     assert not (box.workspace / ".git/hooks").exists()
     lines = tool(box, "mkdir .git/hooks; echo x > .git/hooks/pre-commit").stderr
     assert "new .git/hooks/pre-commit: git hook" in " ".join(lines.split())
+
+
+def test_hooks_that_vanish_before_the_start_are_not_made_anew(box: Box):
+    """The engine makes them, root's, to have something to mount on."""
+    repository(box.workspace)
+    environment = vanishing(box, ".git/hooks")
+    argv = [sys.executable, "-m", "agentbox", "shell", "--", "ls", "-d", ".git/hooks"]
+    done = finished(argv, env=environment, cwd=box.workspace)
+    assert done.stdout == ".git/hooks\n", done.stderr  # the control: the engine has made them
+    assert not (box.workspace / ".git/hooks").exists()
 
 
 def test_the_report_names_what_the_host_runs_later_and_keeps_the_exit_code(box: Box):

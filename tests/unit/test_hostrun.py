@@ -185,6 +185,14 @@ def test_a_folder_that_is_moved_into_place_is_listed(work: Path, session: Sessio
     assert session(change) == ["changed .git/config: git: core.editor = evil"]
 
 
+def test_a_git_file_that_points_elsewhere_is_listed(work: Path, session: Session):
+    def change() -> None:
+        (work / ".git").rename(work / "real")
+        (work / ".git").write_text("gitdir: elsewhere/evil\n")
+
+    assert session(change)[0] == "new .git: git: gitdir: elsewhere/evil"
+
+
 def test_links_count_themselves_and_what_they_lead_to(work: Path, session: Session):
     put(work / "elsewhere/tasks.json")
 
@@ -295,6 +303,38 @@ def test_nothing_of_a_workspace_is_run_by_looking(work: Path, session: Session, 
     assert not proof.exists()
     git(work, "status")
     assert proof.exists()
+
+
+def test_many_repositories_and_keys_end_in_time_and_are_listed(work: Path, session: Session):
+    """Of more configuration than is read, any change counts."""
+
+    def change() -> None:
+        for number in range(300):
+            for name in ("objects", "refs"):
+                (work / f"r/{number:03}" / name).mkdir(parents=True)
+            put(work / f"r/{number:03}/config", "[core]\npager = evil\n")
+        put(work / ".git/config", "[core]\n" + "pager = a b c d e f g h\n" * 40_000)
+
+    lines = session(change)
+    assert lines[0] == "changed .git/config: git: core.pager = a b c d e f g h"
+    assert "… and 293 more: git" in lines
+
+
+@pytest.mark.xfail(strict=True, reason="people run these on purpose, and a diff shows them")
+@pytest.mark.parametrize("name", ["Makefile", "conftest.py", "setup.py", "eslint.config.js", "CLAUDE.md"])
+def test_what_a_build_a_test_or_a_linter_loads_is_listed(work: Path, session: Session, name: str):
+    assert session(lambda: put(work / name)) != []
+
+
+@pytest.mark.xfail(strict=True, reason="what a package manager installed is not looked into")
+def test_programs_of_installed_packages_are_listed(work: Path, session: Session):
+    assert session(lambda: put(work / "node_modules/.bin/eslint")) != []
+
+
+@pytest.mark.xfail(strict=True, reason="a program that a changed file runs in turn is not followed")
+def test_what_a_hook_runs_in_turn_is_listed(work: Path, session: Session):
+    put(work / ".git/hooks/pre-commit", "exec tools/check.sh\n")
+    assert session(lambda: put(work / "tools/check.sh")) != []
 
 
 def test_tables_are_written_as_they_are_compared():
