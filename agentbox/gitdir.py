@@ -13,7 +13,7 @@ from pathlib import Path
 
 from agentbox import gitconfig
 from agentbox.errors import one_line
-from agentbox.gitplan import Plan, is_free, steady
+from agentbox.gitplan import Plan, can_be_named, is_free, steady
 from agentbox.gitpointer import LONGEST, Refused, check_repository, content, line, pointer, real
 from agentbox.identity import Identity
 from agentbox.workspace import Mount
@@ -53,6 +53,8 @@ def _link(plan: Plan, mount: Mount, mounts: list[Mount], identity: Identity, oth
         if plan.hollows:
             raise Refused("a second submodule: one at a time can have its repository")
     check_repository(found.source, own, mount, identity)
+    if not can_be_named(str(found.source)) or not can_be_named(found.target):
+        raise Refused(f"points into {one_line(str(found.source))[:300]}, no name that can be mounted")
     if not steady(found.source, others):
         raise Refused(f"points into {one_line(str(found.source))}, which a running container could exchange")
     if what == "submodule":

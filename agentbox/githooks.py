@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agentbox.errors import one_line
-from agentbox.gitplan import Cover, Plan, steady
+from agentbox.gitplan import Cover, Plan, can_be_named, steady
 from agentbox.workspace import Mount
 
 # Repositories whose hooks are covered, those nearest to the top first; a mount costs the engine 2 ms.
 MOST, DEEPEST = 32, 3
+LINE = 300
 
 
 def protect(plan: Plan, mounts: list[Mount], repositories: Iterable[str], others: list[set[str]]) -> None:
@@ -25,6 +26,9 @@ def protect(plan: Plan, mounts: list[Mount], repositories: Iterable[str], others
     for path in [each for each in hooks if each.is_symlink()][:MOST]:
         plan.lines.append(f"{one_line(str(path))}: is a symlink: hooks can be changed inside")
     real = [path for path in hooks if path.is_dir() and not path.is_symlink()]
+    for path in [each for each in real if not can_be_named(str(each))][:MOST]:
+        plan.lines.append(f"{one_line(str(path))[:LINE]}: no name that can be mounted: hooks can be changed inside")
+    real = [path for path in real if can_be_named(str(path))]
     if len(real) > MOST:
         plan.lines.append(f"{len(real)} repositories: the hooks of the {MOST} nearest to the top are read-only")
     for path in real[:MOST]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agentbox.mask import LONGEST
 from agentbox.workspace import Mount
 
 # Of the image, where nothing of the host shall appear.
@@ -44,6 +45,14 @@ def is_free(target: str, mounts: list[Mount]) -> bool:
     """Whether a place in the container is neither the image's nor below a mounted folder."""
     first = target.split("/")[1]
     return bool(first) and first not in IMAGE and not any(f"{target}/".startswith(f"{each.target}/") for each in mounts)
+
+
+def can_be_named(path: str) -> bool:
+    """Whether a path can travel as JSON through Compose and the engine, which puts another path in front."""
+    try:
+        return len(path.encode()) <= LONGEST
+    except UnicodeEncodeError:
+        return False
 
 
 def steady(path: Path, others: Iterable[set[str]]) -> bool:

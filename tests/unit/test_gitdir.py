@@ -257,6 +257,16 @@ def test_links_are_not_bound(home: Path, plan: Planned, place: str):
     assert [pin.source for pin in found.pins] == ([project / ".git"] if place == ".git/hooks" else [])
 
 
+def test_names_that_cannot_be_mounted_are_told_and_stop_nothing(home: Path, plan: Planned):
+    git(home / "project", "init", "-q")
+    odd = Path(os.fsdecode(bytes(home / "project") + b"/a\xff\n"))
+    git(odd, "init", "-q")
+    found = plan(home / "project")
+    assert [cover.target for cover in found.covers] == ["/workspace/.git/hooks"]
+    (line,) = found.lines
+    assert line.endswith(r"/a\udcff\n/.git/hooks: no name that can be mounted: hooks can be changed inside")
+
+
 def test_a_repository_without_hooks_gets_none(home: Path, plan: Planned):
     git(home / "project", "init", "-q", "--template=")
     assert plan(home / "project").covers == []
