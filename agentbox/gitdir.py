@@ -46,10 +46,11 @@ def _link(plan: Plan, mount: Mount, mounts: list[Mount], identity: Identity, oth
     if text is None:
         return
     own = real(mount.source / text)
+    links: dict[str, str] = {}
     if own.parent.name == "worktrees":
         found, what = _of_worktree(text, own, mount, mounts), "worktree"
     else:
-        found, what = _of_submodule(text, own, mount), "submodule"
+        (found, links), what = _of_submodule(text, own, mount), "submodule"
         if plan.hollows:
             raise Refused("a second submodule: one at a time can have its repository")
     check_repository(found.source, own, mount, identity)
@@ -57,9 +58,8 @@ def _link(plan: Plan, mount: Mount, mounts: list[Mount], identity: Identity, oth
         raise Refused(f"points into {one_line(str(found.source))[:300]}, no name that can be mounted")
     if not steady(found.source, others):
         raise Refused(f"points into {one_line(str(found.source))}, which a running container could exchange")
-    if what == "submodule":
-        plan.hollows.append(found.target)
-        plan.links |= {_seen(text, mount): found.target, _back(own, found.target): mount.target}
+    plan.links |= links
+    plan.hollows += [found.target] if links else []
     if found not in plan.mounts:
         plan.mounts.append(found)
     plan.lines.append(f"a git {what}: mounted its repository, {one_line(str(found.source))}")
@@ -76,23 +76,16 @@ def _of_worktree(text: str, own: Path, mount: Mount, mounts: list[Mount]) -> Mou
     return Mount(own.parent.parent, target, mount.read_only)
 
 
-def _of_submodule(text: str, own: Path, mount: Mount) -> Mount:
-    """Its repository, so that both pointers hold: the folder's (../.git/modules/NAME), which leads to a link, and the
-    repository's (../../../NAME), which git follows from where the link leads, to a link back to the folder."""
-    _check_back(own / _tree(own), mount.source, own)
-    seen = _seen(text, mount)
-    back = _back(own, SUPER + seen)
+def _of_submodule(text: str, own: Path, mount: Mount) -> tuple[Mount, dict[str, str]]:
+    """Its repository, and links so that both pointers hold: the folder's (../.git/modules/NAME) leads to a link, and
+    the repository's (../../../NAME), which git follows from where that leads, to a link back to the folder."""
+    tree = _tree(own)
+    _check_back(own / tree, mount.source, own)
+    seen = os.path.normpath(Path(mount.target) / text)
+    back = os.path.normpath(Path(SUPER + seen) / tree)
     if not seen.startswith("/.git/modules/") or not back.startswith(f"{SUPER}/") or back.startswith(f"{SUPER}/.git/"):
         raise Refused(f"points to {one_line(seen)}, which has no place in the container")
-    return Mount(own, SUPER + seen, mount.read_only)
-
-
-def _seen(text: str, mount: Mount) -> str:
-    return os.path.normpath(Path(mount.target) / text)
-
-
-def _back(own: Path, there: str) -> str:
-    return os.path.normpath(Path(there) / _tree(own))
+    return Mount(own, SUPER + seen, mount.read_only), {seen: SUPER + seen, back: mount.target}
 
 
 def _tree(own: Path) -> str:

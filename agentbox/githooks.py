@@ -6,6 +6,7 @@ running on the same folder could put a symlink there meanwhile.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,9 +24,9 @@ def protect(plan: Plan, mounts: list[Mount], repositories: Iterable[str], others
     everywhere = [mount for mount in (*mounts, *plan.mounts) if not mount.read_only]
     near = {Path(path): depth for path in repositories if (depth := _depth(Path(path), everywhere)) <= DEEPEST}
     hooks = [path / "hooks" for path in sorted(near, key=lambda path: (near[path], str(path)))]
-    for path in [each for each in hooks if each.is_symlink()][:MOST]:
+    for path in [each for each in hooks if stat.S_ISLNK(_mode(each))][:MOST]:
         plan.lines.append(f"{one_line(str(path))}: is a symlink: hooks can be changed inside")
-    real = [path for path in hooks if path.is_dir() and not path.is_symlink()]
+    real = [path for path in hooks if stat.S_ISDIR(_mode(path))]
     for path in [each for each in real if not can_be_named(str(each))][:MOST]:
         plan.lines.append(f"{one_line(str(path))[:LINE]}: no name that can be mounted: hooks can be changed inside")
     real = [path for path in real if can_be_named(str(path))]
@@ -35,8 +36,16 @@ def protect(plan: Plan, mounts: list[Mount], repositories: Iterable[str], others
         plan.covers += _covers(path, everywhere)
     for mount in everywhere:
         own = mount.source / ".git"
-        if own.is_dir() and not own.is_symlink() and steady(own, others):
+        if stat.S_ISDIR(_mode(own)) and steady(own, others):
             plan.pins.append(Mount(own, f"{mount.target}/.git"))
+
+
+def _mode(path: Path) -> int:
+    """Of a link its own; 0 where there is nothing, or where that cannot be told."""
+    try:
+        return path.lstat().st_mode
+    except OSError:
+        return 0
 
 
 def _depth(path: Path, mounts: list[Mount]) -> int:

@@ -10,7 +10,10 @@ from agentbox.mask import LONGEST
 from agentbox.workspace import Mount
 
 # Of the image, where nothing of the host shall appear.
-IMAGE = frozenset("agent bin boot dev etc lib lib32 lib64 libx32 proc root run sbin sys usr var".split())
+IMAGE = frozenset(
+    "agent bin boot dev entrypoint.sh etc lib lib32 lib64 libx32 opt proc root run sbin sys usr var .dockerenv .git "
+    ".superproject".split()
+)
 
 
 @dataclass(frozen=True, slots=True)

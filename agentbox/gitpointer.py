@@ -70,9 +70,14 @@ def check_repository(folder: Path, own: Path, mount: Mount, identity: Identity) 
     """That `folder`, to which `own` belongs, is a repository of the user's, outside of the mounted folder and of what
     agents keep. Raises Refused."""
     shown = one_line(str(folder))
-    if any(path.stat().st_uid != identity.uid for path in (own, folder)):
+    try:
+        mine = all(path.stat().st_uid == identity.uid for path in (own, folder))
+        whole = (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
+    except OSError as error:
+        raise Refused(f"points into {shown}: {error.strerror}") from None
+    if not mine:
         raise Refused(f"points into {shown}, which is not UID {identity.uid}'s")
-    if not ((folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()):
+    if not whole:
         raise Refused(f"points into {shown}, which is no repository")
     if mount.source in (folder, *folder.parents):
         raise Refused(f"points to {shown}, inside the folder itself")

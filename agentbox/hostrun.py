@@ -17,7 +17,7 @@ from pathlib import Path
 from agentbox import gitconfig
 from agentbox.errors import one_line
 from agentbox.hostrun_read import OPAQUE, Facts, content, facts
-from agentbox.hostrun_walk import HOOK, MOST, Found, Kind, Walk
+from agentbox.hostrun_walk import HOOK, MOST, Kind, Walk
 from agentbox.workspace import Mount
 
 # What one program runs is listed up to so many files, so that nothing drowns the rest.
@@ -34,13 +34,15 @@ FIRST = ("set-user-ID", "git", HOOK)
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The files that count, with their facts; since when, in nanoseconds; and the git directories there are."""
+    """The files that count, with their facts; since when, in nanoseconds; the git directories there are; and folders
+    that could not be read, and whether the search was given up."""
 
     roots: tuple[str, ...]
     files: dict[str, tuple[Kind, Facts]]
     since: int
-    gaps: tuple[str, ...]
     repositories: tuple[str, ...]
+    unread: tuple[str, ...]
+    stopped: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def look(mounts: list[Mount], most: int = MOST) -> State:
     unread = [path for path, kind in found.files.items() if kind[1] == "config"][CONFIGS:]
     kinds = found.files | dict.fromkeys(unread, ("git", ""))
     files = {path: (kind, facts(path, kind[1])) for path, kind in kinds.items()}
-    return State(roots, files, since, _gaps(found, most), tuple(found.repositories))
+    return State(roots, files, since, tuple(found.repositories), tuple(found.unread), found.stopped)
 
 
 def _follow_configs(walk: Walk) -> None:
@@ -98,11 +100,12 @@ def _follow(walk: Walk, path: str) -> None:
                 walk.found.files.setdefault(real, (f"git ({key})", ""))
 
 
-def _gaps(found: Found, most: int) -> tuple[str, ...]:
-    gaps = [f"{_shown(path)}: cannot be read, so nobody looked into it" for path in found.unread[:SHOWN]]
-    if found.stopped:
+def _gaps(before: State, after: State, most: int) -> list[str]:
+    new = [path for path in after.unread if path not in before.unread]
+    gaps = [f"{_shown(path)}: cannot be read any more, so nobody looked into it" for path in new[:SHOWN]]
+    if after.stopped:
         gaps.append(f"the search ended after {most:,} files and folders: look through the rest yourself")
-    return tuple(gaps)
+    return gaps
 
 
 def changes(before: State, after: State) -> list[Change]:
@@ -146,7 +149,9 @@ def report(before: State, mounts: list[Mount], most: int = MOST) -> list[str]:
     search = _start_marks(before.roots)
     after = look(mounts, most)
     found = marked(search, before.since) + changes(before, after)
-    gaps = after.gaps if search else (*after.gaps, "set-user-ID files: not looked for, as there is no find on PATH")
+    gaps = _gaps(before, after, most)
+    if search is None:
+        gaps.append("set-user-ID files: not looked for, as there is no find on PATH")
     if not found and not gaps:
         return []
     count = Counter(each.why for each in found)

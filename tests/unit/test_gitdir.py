@@ -214,6 +214,8 @@ def test_records_of_worktrees_make_no_mount_in_the_image_or_the_agents_home(home
         "/workspace/x/.git",
         "/agent/.git",
         "/usr/.git",
+        "/opt/hermes/x/.git",
+        "/entrypoint.sh/.git",
         "/x",
         "/.git",
         "/a/../etc/.git",
