@@ -9,6 +9,7 @@ from typing import Any
 
 from agentbox import egress
 from agentbox.engine import AGENT, BROKER, OWNER, RUN, WORKSPACE
+from agentbox.gitplan import Cover
 from agentbox.hostenv import escape
 from agentbox.identity import Identity
 from agentbox.mask import Mask
@@ -22,7 +23,9 @@ STOP_SECONDS = 10
 @dataclass(frozen=True, slots=True)
 class Options:
     """What one run adds to the policy. `etc` is the rendered /etc/agentbox, or None to use the image's own; `empty` is
-    an empty file to lie over masked ones; `broker` is there in mode allowlist."""
+    an empty file to lie over masked ones, and at `blanks`; `copies` holds copies of what `covers` names, called by
+    number, or is None to show the originals; `tops` are folders of the run's own; `broker` is there in mode allowlist.
+    """
 
     identity: Identity
     mounts: list[Mount]
@@ -33,6 +36,10 @@ class Options:
     etc: Path | None = None
     masks: list[Mask] = field(default_factory=list)
     empty: Path | None = None
+    covers: list[Cover] = field(default_factory=list)
+    copies: Path | None = None
+    blanks: list[str] = field(default_factory=list)
+    tops: dict[str, Path] = field(default_factory=dict)
     ports: list[str] = field(default_factory=list)
     run_id: str = ""
     owner: str = ""
@@ -154,13 +161,19 @@ def volumes(policy: Policy, options: Options) -> list[dict[str, Any]]:
         found.append(bind(str((options.identity.home / state.host).resolve()), state.path))
     if options.etc is not None:
         found.append(bind(str(options.etc), "/etc/agentbox", read_only=True))
-    return found + [cover(mask, options.empty) for mask in options.masks]
+    for number, each in enumerate(options.covers):
+        source = each.host if options.copies is None else options.copies / str(number)
+        found.append(bind(str(source), each.target, read_only=True))
+    found += [bind(str(source), place, read_only=True) for place, source in options.tops.items()]
+    empty = options.empty or tree("containers") / "empty"
+    found += [bind(str(empty), place, read_only=True) for place in options.blanks]
+    return found + [cover(mask, empty) for mask in options.masks]
 
 
-def cover(mask: Mask, empty: Path | None) -> dict[str, Any]:
+def cover(mask: Mask, empty: Path) -> dict[str, Any]:
     """What lies over a masked place, in the long form: the place may have any name."""
     if not mask.folder:
-        return bind(str(empty or tree("containers") / "empty"), mask.target, read_only=True)
+        return bind(str(empty), mask.target, read_only=True)
     return {
         "type": "tmpfs", "target": escape(mask.target), "read_only": True, "tmpfs": {"size": 4096, "mode": 0o555},
     }  # fmt: skip

@@ -49,6 +49,7 @@ class Container:
     created: int
     image: str
     labels: dict[str, str]
+    binds: frozenset[str] = frozenset()  # the host's files and folders that it has mounted
 
 
 class Engine:
@@ -87,6 +88,7 @@ class Engine:
                 created=int(item.get("Created", 0)),
                 image=item.get("Image", ""),
                 labels=dict(item.get("Labels") or {}),
+                binds=frozenset(str(mount.get("Source", "")) for mount in item.get("Mounts") or []),
             )
             for item in found
         ]

@@ -106,15 +106,15 @@ def _places(found: dict[str, bool], mounts: list[Mount]) -> list[Mask]:
     masks = {
         Mask(f"{mount.target}/{path[len(root) + 1 :]}", folder, path, inode)
         for path, folder in found.items()
-        if (inode := _inode(path))
+        if (inode := inode_of(path))
         for mount in mounts
         if path.startswith((root := str(mount.source).rstrip("/")) + "/")
     }
     return _outermost(masks)
 
 
-def _inode(path: str) -> tuple[int, int] | None:
-    """None where it has vanished since it was found: to cover it would make it anew."""
+def inode_of(path: str) -> tuple[int, int] | None:
+    """Device and number; None where it has vanished since it was found: to cover it would make it anew."""
     try:
         info = Path(path).lstat()
     except FileNotFoundError:

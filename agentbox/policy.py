@@ -104,6 +104,7 @@ def _build(agent: str, merged: Merged) -> Policy:
         tools=Tools(items("tools.read"), items("tools.spawn")),
         frames=items("guard.frames"),
         mask=MaskRules(items("mask.globs"), items("mask.except"), items("mask.skip"), value("mask.entries")),
+        hooks=value("workspace.hooks"),
         env=Environment(
             items("env.pass"), items("env.secret"), items("env.hide"), items("env.keep"), dict(value("env.set", {}))
         ),

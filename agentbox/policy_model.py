@@ -153,7 +153,8 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Everything about one agent. `origin` maps a key (`limits.pids`) to the files that set it, last one winning."""
+    """Everything about one agent. `hooks` is what tools may do with git's: read or write. `origin` maps a key
+    (`limits.pids`) to the files that set it, last one winning."""
 
     agent: str
     title: str
@@ -170,6 +171,7 @@ class Policy:
     tools: Tools
     frames: tuple[str, ...]
     mask: MaskRules
+    hooks: str
     env: Environment
     network: Network
     credentials: tuple[Credential, ...]

@@ -160,6 +160,10 @@ def network_mode(value: Any) -> str:
     return "" if value in MODES else f"must be one of {', '.join(MODES)}"
 
 
+def hooks_right(value: Any) -> str:
+    return "" if value in ("read", "write") else "must be read or write"
+
+
 def header_names(value: Any) -> str:
     good = not strings(value) and all(re.fullmatch(r"[A-Za-z0-9-]{1,64}", item) for item in value)
     return "" if good else "must be a list of HTTP header names"
@@ -233,6 +237,7 @@ KEYS: dict[str, Key] = {
     "mask.except": Key(globs, "extend"),
     "mask.skip": Key(strings, "extend"),
     "mask.entries": Key(whole(1, 1 << 30)),
+    "workspace.hooks": Key(hooks_right),
     "env.pass": Key(env_names, "extend"),
     "env.secret": Key(env_names, "extend"),
     "env.hide": Key(env_names, "extend", "extend"),
@@ -272,4 +277,5 @@ SECTIONS = {name.partition(".")[0] for name in KEYS if "." in name}
 REQUIRED = (
     "title", "image.base", "limits.pids", "limits.memory", "limits.cpus", "limits.nofile", "mask.entries",
     "package.manager", "package.name", "package.version", "command.argv", "command.exe", "vault.tree", "network.mode",
+    "workspace.hooks",
 )  # fmt: skip

@@ -17,9 +17,11 @@ from agentbox.compose import STOP_SECONDS, Options, model
 from agentbox.credentials import Keys, shown_to_tools
 from agentbox.engine import RUN, Engine, Facts, compose_missing, compose_program
 from agentbox.errors import AgentboxError, EngineError
+from agentbox.gitcopy import copy
+from agentbox.gitplan import Cover, Plan
 from agentbox.identity import Identity
 from agentbox.images import ca_bundle, certificates
-from agentbox.mask import Mask, remove_made
+from agentbox.mask import Mask, inode_of, remove_made
 from agentbox.policy import render_all
 from agentbox.policy_model import Policy
 from agentbox.state import make_dir, remove_tree, tighten
@@ -42,6 +44,7 @@ class Request:
     facts: Facts = NO_FACTS
     ports: list[str] = field(default_factory=list)
     masks: list[Mask] = field(default_factory=list)
+    git: Plan = field(default_factory=Plan)
     keys: Keys = NO_KEYS
 
     @property
@@ -58,6 +61,8 @@ def run(request: Request, engine: Engine) -> int:
         owner.clean(engine, request.identity)  # a leftover may hold the port
     folder = owner.run_root(request.identity) / run_id
     tty = sys.stdin.isatty() and sys.stdout.isatty()
+    hosts = [(cover.target, str(cover.host)) for cover in request.git.covers]
+    covered = [Mask(target, True, host, inode) for target, host in hosts if (inode := inode_of(host))]
     try:
         file = _lay_out(request, folder, run_id, tty)
         argv = [*compose, "--progress", "quiet", "--project-directory", str(folder), "--env-file", os.devnull]
@@ -72,7 +77,7 @@ def run(request: Request, engine: Engine) -> int:
         return code if code == 0 and not forwarder.seen else _outcome(engine, name, code, compose, forwarder.seen)
     finally:
         _finish(engine, request, name, folder)
-        remove_made(request.masks)
+        remove_made([*request.masks, *covered])
         tighten(request.policy, request.identity)
 
 
@@ -96,7 +101,7 @@ def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
     empty.chmod(0o444)
     options = Options(
         identity=request.identity,
-        mounts=request.mounts,
+        mounts=[*request.mounts, *request.git.mounts, *request.git.pins],
         environment=request.environment,
         command=request.command,
         cpus=request.facts.cpus,
@@ -104,6 +109,10 @@ def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
         etc=etc,
         masks=request.masks,
         empty=empty,
+        covers=_copied(request.git.covers, folder / "copies"),
+        copies=folder / "copies",
+        blanks=request.git.blanks,
+        tops=_tops(request.git, folder / "tops"),
         ports=request.ports,
         run_id=run_id,
         owner=own,
@@ -113,6 +122,30 @@ def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
     file.touch(0o600)
     file.write_text(json.dumps(model(policy, options)))
     return file
+
+
+def _copied(covers: list[Cover], folder: Path) -> list[Cover]:
+    """Those that are still there, copied into `folder` by number."""
+    folder.mkdir(0o755)
+    folder.chmod(0o755)
+    found: list[Cover] = []
+    for cover in covers:
+        found += [cover] if copy(cover, folder / str(len(found))) else []
+    return found
+
+
+def _tops(plan: Plan, folder: Path) -> dict[str, Path]:
+    """Folders at the container's top that hold the plan's links and hollows: place to source."""
+    for place in plan.hollows:
+        (folder / place[1:]).mkdir(parents=True)
+    for place, text in plan.links.items():
+        (folder / place[1:]).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place[1:]).symlink_to(text)
+    made = [folder / name for name in sorted({place.split("/")[1] for place in (*plan.hollows, *plan.links)})]
+    for path in (each for top in made for each in (top, *top.rglob("*"))):
+        if not path.is_symlink():
+            path.chmod(0o755)
+    return {f"/{path.name}": path for path in made}
 
 
 def _broker(request: Request, folder: Path, run_id: str, own: str) -> egress.Broker:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentbox import gitdir, githooks, hostrun, mask, versions, workspace
 from agentbox import identity as identities
-from agentbox import mask, versions, workspace
 from agentbox import policy as policies
 from agentbox.engine import AGENT, Engine
 from agentbox.errors import UsageError, one_line
+from agentbox.gitplan import Plan
 from agentbox.identity import Identity
 from agentbox.mask import Mask, Wish
 from agentbox.policy_model import Policy
@@ -95,6 +96,25 @@ def masks(policy: Policy, folders: list[Mount], who: Identity, wish: Wish) -> li
     for glob in found.idle:
         click.echo(f"agentbox: --unmask {one_line(glob)}: matches nothing that is masked", err=True)
     return found.places
+
+
+def git(policy: Policy, folders: list[Mount], who: Identity, engine: Engine | None) -> tuple[Plan, hostrun.State]:
+    """What a container that is about to start needs of git, and the folders' state before it; says what is unusual."""
+    containers = engine.containers(AGENT) if engine else []
+    others = [set(each.binds) for each in containers if each.state not in ("exited", "dead")]
+    plan = gitdir.linked(folders, who, others)
+    before = hostrun.look([*folders, *plan.mounts])
+    if policy.hooks == "read":
+        githooks.protect(plan, folders, before.repositories, others)
+    for line in plan.lines:
+        click.echo(f"agentbox: {line}", err=True)
+    return plan, before
+
+
+def tell_changes(before: hostrun.State, folders: list[Mount]) -> None:
+    """After a session: what it changed that the host runs later."""
+    for line in hostrun.report(before, folders):
+        click.echo(line if line.startswith(" ") else f"agentbox: {line}", err=True)
 
 
 def load(

@@ -10,7 +10,7 @@ import click
 from agentbox import compose, credentials, egress, hostenv, owner
 from agentbox import identity as identities
 from agentbox.cli import common
-from agentbox.engine import Facts
+from agentbox.engine import Engine, Facts
 from agentbox.identity import Identity
 from agentbox.mask import Wish
 from agentbox.policy_model import Policy
@@ -46,14 +46,17 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     git = hostenv.git_identity(hostenv.start_git(who.home))
     keys = credentials.find(policy, who, os.environ, [])
     environment, _ = hostenv.environment(policy, os.environ, git, [], keys)
-    facts = _facts()
+    engine, facts = _engine()
+    plan, _ = common.git(policy, mounts, who, engine)
     options = compose.Options(
         identity=who,
-        mounts=mounts,
+        mounts=[*mounts, *plan.mounts, *plan.pins],
+        covers=plan.covers,
+        blanks=plan.blanks,
         environment=environment,
         command=list(policy.command.argv),
         cpus=facts.cpus,
-        masks=common.masks(policy, mounts, who, Wish(no_mask, unmask)),
+        masks=common.masks(policy, [*mounts, *plan.mounts], who, Wish(no_mask, unmask)),
         broker=_broker(policy, who, facts) if policy.network.mode == "allowlist" else None,
     )
     model = compose.model(policy, options)
@@ -78,12 +81,12 @@ def _broker(policy: Policy, who: Identity, facts: Facts) -> egress.Broker:
     )
 
 
-def _facts() -> Facts:
-    """The engine's; nothing where no engine answers, as printing needs none."""
-    from agentbox.engine import Engine
+def _engine() -> tuple[Engine | None, Facts]:
+    """The engine and what it has; nothing where none answers, as printing needs none."""
     from agentbox.errors import EngineError
 
     try:
-        return Engine().facts()
+        engine = Engine()
+        return engine, engine.facts()
     except EngineError:
-        return Facts(0, "")
+        return None, Facts(0, "")

@@ -85,6 +85,8 @@ class Start:
         keys = credentials.find(self.policy, self.who, os.environ, self.extra)
         environment, private = hostenv.environment(self.policy, os.environ, identity, self.extra, keys)
         facts = prepare(self.policy, self.who, engine, self.asked, rebuild=self.rebuild)
+        plan, before = common.git(self.policy, self.mounts, self.who, engine)
+        folders = [*self.mounts, *plan.mounts]
         sys.stdout.flush()
         request = session.Request(
             policy=self.policy,
@@ -96,9 +98,13 @@ class Start:
             facts=facts,
             ports=self.ports,
             keys=keys,
-            masks=common.masks(self.policy, self.mounts, self.who, self.wish),
+            git=plan,
+            masks=common.masks(self.policy, folders, self.who, self.wish),
         )
-        return session.run(request, engine)
+        try:
+            return session.run(request, engine)
+        finally:
+            common.tell_changes(before, folders)
 
 
 def prepare(
