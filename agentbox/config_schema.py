@@ -44,6 +44,7 @@ SHAPES: dict[Check, Shape] = {
     schema.mode: _text("^[01]?[0-7]{3}$"),
     schema.flag: {"type": "boolean"},
     schema.manager: {"enum": ["npm", "pip"]},
+    schema.hooks_right: {"enum": ["read", "write"]},
     schema.version: _text("^[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}$"),
     schema.env_names: _list(_text("^-?[A-Za-z_][A-Za-z0-9_]*\\*?$")),
     schema.env_values: {
