@@ -124,7 +124,7 @@ class Container:
 def image() -> str:
     """The pi image of the user, built where it is missing or old."""
     engine = Engine()
-    recipe = images.recipes(policy.load("pi"), identity.current(), engine.facts())[1]
+    recipe = images.recipes(policy.load("pi"), identity.current(), engine.facts()).agent
     if images.stale(engine, recipe):
         subprocess.run([sys.executable, "-m", "agentbox", "build", "pi"], check=True, stdout=sys.stderr)
     return recipe.tag
