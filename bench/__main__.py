@@ -119,7 +119,18 @@ class Bench:
                 number(self.empty, *spawn),
                 number(bare, *spawn),
             ),
+            Row(
+                "spawn in a bare domain / bare (the kernel's share)",
+                number(bare, "./confined", *spawn),
+                number(bare, *spawn),
+            ),
             Row("spawn by a confined process / bare", number(vault, *spawn), number(bare, *spawn), 1.12),
+            Row(
+                "spawn by a confined process / in a bare domain",
+                number(vault, *spawn),
+                number(bare, "./confined", *spawn),
+                1.12,
+            ),
             Row("spawn, the usual design / bare", number(bare, *spawn, **usual), number(bare, *spawn)),
             Row("spawn by the agent / bare", number(vault, *by_agent, launch=True), number(bare, *by_agent), 1.25),
         ]

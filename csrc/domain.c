@@ -6,11 +6,12 @@
 #include <sys/prctl.h>
 
 #include "domain.h"
+#include "sight.h"
 #include "sys.h"
 
 /* Older headers lack some of these. The numbers are the same on every architecture. */
-enum { CREATE_RULESET = 444, ADD_RULE = 445, RESTRICT_SELF = 446, OPENAT2 = 437 };
-enum { RULE_PATH_BENEATH = 1, QUERY_ABI = 1, NO_SYMLINKS = 4, DEPTH_MAX = 32, DIRENTS = 1024 };
+enum { CREATE_RULESET = 444, ADD_RULE = 445, RESTRICT_SELF = 446 };
+enum { RULE_PATH_BENEATH = 1, QUERY_ABI = 1, DEPTH_MAX = 32, DIRENTS = 1024 };
 
 #define EXECUTE (UINT64_C(1) << 0)
 #define WRITE_FILE (UINT64_C(1) << 1)
@@ -45,6 +46,7 @@ enum { TYPE_UNKNOWN = 0, TYPE_DIRECTORY = 4, TYPE_SYMLINK = 10 };
 
 struct walk {
 	const struct vault_policy *policy;
+	struct vault_sight *sight;
 	int ruleset, depth;
 	uint64_t handled;
 	size_t len;
@@ -208,6 +210,7 @@ static int descend(struct walk *walk, int dir, const char *name)
 
 	if (fd < 0)
 		return fd == -ENOENT || fd == -ENOTDIR ? 0 : fd;
+	vault_sight_add(walk->sight, walk->path, fd, true);
 	if (walk->depth == DEPTH_MAX) {
 		sys_close(fd);
 		return -ELOOP;
@@ -237,13 +240,13 @@ static enum vault_right right_around(struct walk *walk, const struct vault_rule 
 /* A path that permits more than what it lies in: the walk stopped above it. */
 static int raise_one(struct walk *walk, const struct vault_rule *rule)
 {
-	struct { uint64_t flags, mode, resolve; } how = {O_PATH | O_CLOEXEC, 0, NO_SYMLINKS};
 	struct stat status;
 	int fd, result = 0;
 
 	if (right_around(walk, rule) >= rule->right || vault_judge(walk->policy, walk->path).right != rule->right)
 		return 0;
-	fd = (int)sys_call(OPENAT2, AT_FDCWD, (long)rule->path.text, (long)&how, sizeof how, 0, 0);
+	fd = sys_open_plain(rule->path.text);
+	vault_sight_add(walk->sight, rule->path.text, fd, false);
 	if (fd < 0)
 		return 0;
 	if (vault_stricter_below(walk->policy, rule->path.text, rule->path.len, rule->right))
@@ -282,7 +285,7 @@ static uint64_t handled_by(int abi)
 	return rights;
 }
 
-int vault_confine(const struct vault_policy *policy, int abi, const struct vault_listing *root)
+int vault_make_ruleset(const struct vault_policy *policy, int abi, const struct vault_listing *root, struct vault_sight *sight)
 {
 	struct ruleset attributes = {handled_by(abi), 0, abi >= VAULT_ABI_SCOPE ? SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS : 0};
 	size_t size = abi >= VAULT_ABI_SCOPE ? sizeof attributes : sizeof attributes.fs;
@@ -290,6 +293,7 @@ int vault_confine(const struct vault_policy *policy, int abi, const struct vault
 	int result;
 
 	walk.policy = policy;
+	walk.sight = sight;
 	walk.handled = attributes.fs;
 	walk.depth = 0;
 	walk.path[walk.len = 0] = '\0';
@@ -298,10 +302,28 @@ int vault_confine(const struct vault_policy *policy, int abi, const struct vault
 		return walk.ruleset;
 	result = fill(&walk, root);
 	if (result >= 0)
-		result = (int)sys_call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
-	if (result >= 0)
-		result = (int)sys_call(RESTRICT_SELF, walk.ruleset, 0, 0, 0, 0, 0);
+		return walk.ruleset;
 	sys_close(walk.ruleset);
+	return result;
+}
+
+int vault_enter(int ruleset)
+{
+	int result = (int)sys_call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
+
+	if (result >= 0)
+		result = (int)sys_call(RESTRICT_SELF, ruleset, 0, 0, 0, 0, 0);
 	/* Landlock has 16 layers; who has them all got them from here, and one is as good as sixteen. */
 	return result == -E2BIG ? 0 : result;
+}
+
+int vault_confine(const struct vault_policy *policy, int abi, const struct vault_listing *root)
+{
+	int ruleset = vault_make_ruleset(policy, abi, root, NULL), result;
+
+	if (ruleset < 0)
+		return ruleset;
+	result = vault_enter(ruleset);
+	sys_close(ruleset);
+	return result;
 }

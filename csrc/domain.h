@@ -32,7 +32,16 @@ struct vault_listing {
  * granted, which only root could bring about. */
 void vault_list_root(struct vault_listing *out);
 
-/* Confines the calling thread, for good. `root` may be NULL. 0, or -errno and nothing is changed but no_new_privs. */
+struct vault_sight;
+
+/* The ruleset of a tool's domain, a descriptor. Notes in `sight` what it was made from, where that is not NULL. `root` may be
+ * NULL. -errno on failure. */
+int vault_make_ruleset(const struct vault_policy *policy, int abi, const struct vault_listing *root, struct vault_sight *sight);
+
+/* Confines the calling thread by the ruleset, for good. 0, or -errno and nothing is changed but no_new_privs. */
+int vault_enter(int ruleset);
+
+/* Both in one. */
 int vault_confine(const struct vault_policy *policy, int abi, const struct vault_listing *root);
 
 #endif

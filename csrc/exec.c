@@ -6,6 +6,7 @@
 
 #include "domain.h"
 #include "exec.h"
+#include "keep.h"
 #include "process.h"
 #include "real.h"
 #include "sys.h"
@@ -26,7 +27,10 @@ static int failed(long result)
 
 bool vault_confine_here(void)
 {
-	int result = vault_process.abi ? vault_confine(vault_policy(), vault_process.abi, vault_process.root) : 0;
+	int result = 0;
+
+	if (vault_process.abi && !vault_enter_kept())
+		result = vault_confine(vault_policy(), vault_process.abi, vault_process.root);
 
 	if (result < 0)
 		failed(result);

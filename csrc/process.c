@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "domain.h"
+#include "keep.h"
 #include "load.h"
 #include "process.h"
 #include "real.h"
@@ -84,8 +85,10 @@ void vault_become_ready(void)
 		start(&vault_process);
 		__atomic_store_n(&vault_process.ready, VAULT_READY, __ATOMIC_RELEASE);
 		/* Only now: dlsym may call the program's own malloc, and that one a wrapper. */
-		if (vault_process.role == VAULT_AGENT)
+		if (vault_process.role == VAULT_AGENT) {
 			vault_find_all();
+			vault_keep_begin();
+		}
 	}
 	while (__atomic_load_n(&vault_process.ready, __ATOMIC_ACQUIRE) != VAULT_READY)
 		sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "exec.h"
+#include "keep.h"
 #include "process.h"
 #include "real.h"
 #include "spawn.h"
@@ -42,8 +43,10 @@ static void *confined(void *argument)
 static int make(struct call *call)
 {
 	pthread_t thread;
-	int error = pthread_create(&thread, NULL, confined, call);
+	int error;
 
+	vault_keep_current();
+	error = pthread_create(&thread, NULL, confined, call);
 	if (error)
 		return error;
 	pthread_join(thread, NULL);

@@ -98,6 +98,7 @@ class World:
     """One namespace. ``preload=False`` is the control: the same files, no vault."""
 
     def __init__(self, text: str | None, *, preload: bool = True) -> None:
+        self.preloads = preload
         self.work = Path(tempfile.mkdtemp(prefix="agentbox-world-"))
         self.work.chmod(0o755)
         os.chown(self.work, UID, UID)

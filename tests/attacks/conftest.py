@@ -18,6 +18,7 @@ PROGRAMS = {
     "attack": ("attack.c",),
     "read_dynamic": ("read.c",),
     "read_static": ("read.c", "-static"),
+    "write_static": ("write.c", "-static"),
     "read_asm": ("read_asm.c", "-static", "-nostdlib", "-fno-stack-protector"),
 }
 

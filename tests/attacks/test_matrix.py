@@ -89,7 +89,9 @@ def test_attack_is_refused(worlds: dict[str, World], attack: str, start: str) ->
         control = worlds["control"].run("./agent", start, "./attack", attack, env=environment)
         assert control.returncode == 0, f"the control failed: {control.stderr}"
     before = state_of(worlds["vault"])
-    done = worlds["vault"].run("./agent", start, "./attack", attack, launch=True, env={"SECRET_TOKEN": SECRET})
+    done = worlds["vault"].run(
+        "./agent", start, "./attack", attack, launch=True, env={"SECRET_TOKEN": SECRET, "SETTLED": "1"}
+    )
     assert SECRET not in done.stdout
     assert done.returncode not in (0, 2), done.stdout + done.stderr
     assert "agent: signalled" not in done.stderr

@@ -1,12 +1,15 @@
 /* A stand-in for an agent: agent HOW PROGRAM [ARGUMENT...]. It reads its credential, keeps it open, in its memory and in its
  * environment, listens on an abstract socket, and starts PROGRAM in the way that HOW names. Its status is PROGRAM's. With HOW
- * `show` it prints the credential: a model can be talked into that, so whoever can start an agent has what it has. */
+ * `show` it prints the credential: a model can be talked into that, so whoever can start an agent has what it has.
+ * agent steps HOW STEP... runs each step, a shell command or ./PROGRAM alone, or does it itself: @settle, @write PATH TEXT, @rename OLD NEW,
+ * @unlink PATH, @weaker (closes what it did not open, and puts a ruleset that denies nothing in its place), @churn. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +62,7 @@ static const char *joined(char **argv)
 {
 	static char line[4096];
 
-	for (; *argv; argv++)
+	for (*line = '\0'; *argv; argv++)
 		sprintf(line + strlen(line), "'%s' ", *argv);
 	return line;
 }
@@ -168,6 +171,71 @@ static int start(const char *how, char **argv)
 	return wait_status(pid);
 }
 
+/* Directories are stamped by the timer's ticks; the vault waits for a later one before it relies on a stamp. */
+static void settle(void)
+{
+	usleep(80000);
+}
+
+static void put_weaker_ruleset(void)
+{
+	uint64_t nearly_nothing = 1 << 6;	/* making character devices */
+	int ruleset = syscall(SYS_landlock_create_ruleset, &nearly_nothing, sizeof nearly_nothing, 0);
+
+	for (int fd = 3; fd < 300; fd++)
+		if (fd != ruleset)
+			dup3(ruleset, fd, O_CLOEXEC);
+}
+
+static void *churn(void *unused)
+{
+	for (int i = 0;; i = (i + 1) % 8) {
+		char path[64];
+
+		sprintf(path, "/mnt/agent/churn-%d", i);
+		close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+		usleep(i * 12000);
+		unlink(path);
+	}
+	return unused;
+}
+
+static void act(char *step)
+{
+	char *what = strtok(step, " "), *one = strtok(NULL, " "), *two = strtok(NULL, "");
+	pthread_t thread;
+	FILE *file;
+
+	if (!strcmp(what, "@settle"))
+		settle();
+	else if (!strcmp(what, "@weaker"))
+		put_weaker_ruleset();
+	else if (!strcmp(what, "@churn"))
+		pthread_create(&thread, NULL, churn, NULL);
+	else if (!strcmp(what, "@write") && (file = fopen(one, "w")))
+		fputs(two, file), fclose(file);
+	else if ((strcmp(what, "@unlink") || unlink(one)) && (strcmp(what, "@rename") || rename(one, two)))
+		must(what);
+}
+
+static int is_program(const char *step)
+{
+	return *step == '.' && !strchr(step, ' ');
+}
+
+static int take_steps(const char *how, char **steps)
+{
+	int status = 0;
+
+	for (; *steps; steps++)
+		if (**steps == '@')
+			act(*steps);
+		else
+			status = start(how, is_program(*steps) ? (char *[]){*steps, NULL}
+							       : (char *[]){"/bin/sh", "-c", *steps, NULL});
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	int fd = open(CREDENTIAL, O_RDWR), status;
@@ -181,7 +249,9 @@ int main(int argc, char **argv)
 	signal(SIGUSR1, on_signal);
 	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
 	listen_abstract();
-	status = start(argv[1], argv + 2);
+	if (getenv("SETTLED"))
+		settle();
+	status = strcmp(argv[1], "steps") ? start(argv[1], argv + 2) : take_steps(argv[2], argv + 3);
 	lseek(fd, 0, SEEK_SET);
 	if (read(open(CREDENTIAL, O_RDONLY), secret, sizeof secret - 1) <= 0)
 		fprintf(stderr, "agent: the credential is gone\n");
