@@ -1,57 +1,91 @@
-"""What the brokers wrote down: one line of JSON for each decision, in a directory for each run of an agent."""
+"""Where a run's records lie: a directory for each run, with a file for each writer that is trusted differently.
+
+    run.jsonl            agentbox itself: that the run began, and what was masked
+    egress/audit.jsonl   the broker
+    inside.jsonl         fs-vault and the agents' guards, and so whatever a tool wants to write there
+
+audit_read reads them as what they are, audit_events makes one timeline of them.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agentbox.identity import Identity
+from agentbox.mask import Mask
+from agentbox.state import make_dir, remove_tree, write_file
+from agentbox.workspace import Mount, private_dirs
 
-FILES = ("audit.jsonl.1", "audit.jsonl")  # the older part first
+OWN, EGRESS, INSIDE = "run.jsonl", "egress/audit.jsonl", "inside.jsonl"
+KEPT_RUNS = 100
+NAMED = 256  # paths in one record
 
 
 def folder(identity: Identity) -> Path:
     return identity.own_state / "audit"
 
 
-def decisions(identity: Identity, agent: str | None = None, verdict: str = "deny") -> Iterator[dict[str, Any]]:
-    """The lines with `verdict`, oldest first. A line that is none, half written at a crash, is passed over."""
-    try:
-        runs = sorted(folder(identity).iterdir())
-    except OSError:
-        return
-    for run in runs:
-        for name in FILES:
-            for line in _lines(run / name):
-                if line.get("verdict") == verdict and agent in (None, line.get("agent")):
-                    yield line
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The directory of one run."""
 
+    folder: Path
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        text = path.read_text(errors="replace")
-    except OSError:
-        return
-    for raw in text.splitlines():
+    @property
+    def egress(self) -> Path:
+        return (self.folder / EGRESS).parent
+
+    @property
+    def inside(self) -> Path:
+        return self.folder / INSIDE
+
+    def note(self, kind: str, **fields: Any) -> None:
+        """Append a line of agentbox's own."""
+        line = json.dumps({"time": time.time(), "kind": kind, **fields}) + "\n"
+        fd = os.open(self.folder / OWN, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
-            found = json.loads(raw)
-        except ValueError:
-            continue
-        if isinstance(found, dict):
-            yield found
+            os.write(fd, line.encode())
+        finally:
+            os.close(fd)
+
+
+def begin(identity: Identity, agent: str, run_id: str, workspace: str) -> Records:
+    """Make the directory of a run that starts now, and forget the oldest ones."""
+    root = make_dir(folder(identity), identity)
+    for old in sorted(root.iterdir())[: -KEPT_RUNS + 1]:
+        remove_tree(old)
+    found = Records(make_dir(root / f"{time.strftime('%Y%m%d-%H%M%S')}-{agent}-{run_id}", identity))
+    make_dir(found.egress, identity)
+    for name in (OWN, INSIDE):
+        write_file(found.folder / name, b"", identity)
+    found.note("start", agent=agent, run=run_id, workspace=workspace)
+    return found
+
+
+def note_masks(records: Records, masks: list[Mask], mounts: list[Mount], identity: Identity) -> None:
+    """One record of what a run covered: secrets by the path that --unmask takes, and agents' state."""
+    private = {str(path) for path in private_dirs(identity)}
+    state = [mask for mask in masks if mask.host in private]
+    secret = [mask for mask in masks if mask.host not in private]
+    if masks:
+        paths = list(dict.fromkeys(_below(mask.host, mounts) for mask in secret))
+        records.note("mask", count=len(paths), paths=paths[:NAMED], state=[_below(mask.host, mounts) for mask in state])
+
+
+def _below(path: str, mounts: list[Mount]) -> str:
+    roots = [str(mount.source).rstrip("/") + "/" for mount in mounts]
+    return next((path[len(root) :] for root in roots if path.startswith(root)), path)
 
 
 def refused_hosts(identity: Identity) -> list[str]:
-    """The hosts that were refused, as `agentbox allow` takes them, the latest first."""
-    found = [_written(line) for line in decisions(identity)]
-    return list(dict.fromkeys(host for host in reversed(found) if host))
+    """The hosts that were refused and can be allowed, as `agentbox allow` takes them, the latest first."""
+    from agentbox import audit_events
 
-
-def _written(line: dict[str, Any]) -> str:
-    host, port = line.get("host"), line.get("port")
-    if not isinstance(host, str) or not host.isprintable():
-        return ""
-    host = f"[{host}]" if ":" in host else host
-    return host if port in (80, 443, None) else f"{host}:{port}"
+    events = audit_events.Timeline(identity).read()
+    found = [each.allow_host for each in reversed(events) if each.allow_host]
+    return list(dict.fromkeys(found))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agentbox import egress
+from agentbox.audit_place import PLACE
 from agentbox.engine import AGENT, BROKER, OWNER, RUN, WORKSPACE
 from agentbox.gitplan import Cover
 from agentbox.hostenv import escape
@@ -24,7 +25,8 @@ STOP_SECONDS = 10
 class Options:
     """What one run adds to the policy. `etc` is the rendered /etc/agentbox, or None to use the image's own; `empty` is
     an empty file to lie over masked ones, and at `blanks`; `copies` holds copies of what `covers` names, called by
-    number, or is None to show the originals; `tops` are folders of the run's own; `broker` is there in mode allowlist.
+    number, or is None to show the originals; `tops` are folders of the run's own; `broker` is there in mode allowlist;
+    `records` is the file that vault and guards append to.
     """
 
     identity: Identity
@@ -44,6 +46,7 @@ class Options:
     run_id: str = ""
     owner: str = ""
     broker: egress.Broker | None = None
+    records: Path | None = None
 
 
 def tag(identity: Identity, name: str) -> str:
@@ -161,6 +164,8 @@ def volumes(policy: Policy, options: Options) -> list[dict[str, Any]]:
         found.append(bind(str((options.identity.home / state.host).resolve()), state.path))
     if options.etc is not None:
         found.append(bind(str(options.etc), "/etc/agentbox", read_only=True))
+    if options.records is not None:
+        found.append(bind(str(options.records), PLACE))
     for number, each in enumerate(options.covers):
         source = each.host if options.copies is None else options.copies / str(number)
         found.append(bind(str(source), each.target, read_only=True))

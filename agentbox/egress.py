@@ -26,7 +26,6 @@ PROXY = f"http://{SERVICE}:{PORT}"
 PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 NO_PROXY_NAMES = ("NO_PROXY", "no_proxy")
 LIMITS = Limits(pids=128, memory=256 << 20, cpus=2.0, nofile=16384)
-KEPT_RUNS = 100
 # Since this version a bridge can do without an address of the host's; before, another option had that effect.
 ISOLATED_SINCE = 28
 
@@ -57,6 +56,7 @@ def lay_out(  # noqa: PLR0913  what a broker is made of
     *,
     owner: str,
     folder: Path,
+    audit: Path,
     engine_version: str,
     ports: list[int],
     environ: Mapping[str, str],
@@ -80,7 +80,7 @@ def lay_out(  # noqa: PLR0913  what a broker is made of
         rules=place,
         secrets=secrets,
         authority=authority.folder(identity),
-        audit=_audit_folder(identity, policy.agent, run_id),
+        audit=audit,
         addresses=addresses,
         isolate=isolation(engine_version),
     )
@@ -166,15 +166,6 @@ def _secrets(identity: Identity, run_id: str, owner: str) -> Path:
 
 def remove_secrets(identity: Identity, run_id: str) -> None:
     remove_tree(identity.secrets / run_id)
-
-
-def _audit_folder(identity: Identity, agent: str, run_id: str) -> Path:
-    import time
-
-    root = make_dir(identity.own_state / "audit", identity)
-    for old in sorted(root.iterdir())[: -KEPT_RUNS + 1]:
-        remove_tree(old)
-    return make_dir(root / f"{time.strftime('%Y%m%d-%H%M%S')}-{agent}-{run_id}", identity)
 
 
 def _upstream(environ: Mapping[str, str]) -> tuple[dict[str, str] | None, dict[str, str]]:

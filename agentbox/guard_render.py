@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from agentbox.audit_place import PLACE
 from agentbox.policy_model import Policy
 
 LIBRARY = "/usr/local/lib/agentbox"
@@ -25,6 +26,7 @@ def render_firewall(policy: Policy) -> str:
         {
             "version": 2,
             "agent": policy.agent,
+            "audit": PLACE,
             "tree": policy.vault.tree,
             "deny": [item for item in denied if not item.startswith("/")],
             "paths": [item for item in denied if item.startswith("/")],

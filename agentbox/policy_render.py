@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from agentbox.audit_place import PLACE
 from agentbox.errors import AgentboxError
 from agentbox.guard_render import render_claude, render_firewall, render_opencode
 from agentbox.policy_model import Policy
@@ -22,6 +23,7 @@ def render_vault(policy: Policy) -> str:
 
 def _vault_lines(policy: Policy) -> Iterator[tuple[str, str]]:
     yield "agent", policy.agent
+    yield "audit", PLACE
     yield "exe", policy.command.exe
     if policy.command.script:
         yield "script", policy.command.script

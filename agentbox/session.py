@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from agentbox import egress, owner
+from agentbox import audit, egress, owner
 from agentbox.compose import STOP_SECONDS, Options, model
 from agentbox.credentials import Keys, shown_to_tools
 from agentbox.engine import RUN, Engine, Facts, compose_missing, compose_program
@@ -86,7 +86,9 @@ def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
     own = owner.current()
     make_dir(folder, request.identity)
     (folder / "owner").write_text(own)
-    (folder / "workspace").write_text(str(request.mounts[0].source) if request.mounts else "")
+    (folder / "workspace").write_text(_workspace(request))
+    records = audit.begin(request.identity, request.policy.agent, run_id, _workspace(request))
+    audit.note_masks(records, request.masks, [*request.mounts, *request.git.mounts], request.identity)
     policy = shown_to_tools(request.policy, request.keys)
     etc = folder / "etc"
     etc.mkdir(0o755)
@@ -116,12 +118,17 @@ def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
         ports=request.ports,
         run_id=run_id,
         owner=own,
-        broker=_broker(request, folder, run_id, own) if request.brokered else None,
+        broker=_broker(request, folder, records.egress, run_id, own) if request.brokered else None,
+        records=records.inside,
     )
     file = folder / "compose.json"
     file.touch(0o600)
     file.write_text(json.dumps(model(policy, options)))
     return file
+
+
+def _workspace(request: Request) -> str:
+    return str(request.mounts[0].source) if request.mounts else ""
 
 
 def _copied(covers: list[Cover], folder: Path) -> list[Cover]:
@@ -148,7 +155,7 @@ def _tops(plan: Plan, folder: Path) -> dict[str, Path]:
     return {f"/{path.name}": path for path in made}
 
 
-def _broker(request: Request, folder: Path, run_id: str, own: str) -> egress.Broker:
+def _broker(request: Request, folder: Path, audit: Path, run_id: str, own: str) -> egress.Broker:
     bundle = ca_bundle(None, request.policy)
     return egress.lay_out(
         request.policy,
@@ -157,6 +164,7 @@ def _broker(request: Request, folder: Path, run_id: str, own: str) -> egress.Bro
         run_id,
         owner=own,
         folder=folder,
+        audit=audit,
         engine_version=request.facts.version,
         ports=[port.container for port in request.policy.ports if port.name in request.ports],
         environ=os.environ,

@@ -6,6 +6,7 @@
 const fs = require('node:fs');
 const { original } = require('./primordials.js');
 const p = require('./primordials.js');
+const { record } = require('./record.js');
 const { Rules, READ, CHANGE, ENTRY } = require('./rules.js');
 
 const { lstatSync, statSync, readlinkSync, readdirSync, realpath, resolve, dirname, basename, fileURLToPath } = original;
@@ -41,6 +42,7 @@ function canonical(absolute, depth = 0) {
 
 class Guard {
   #agents = p.create(null);
+  #audits = p.create(null);
   #sets = p.create(null); // Rules of each policy; any of them may object
   #count = 0;
   #fileHandle = null;
@@ -48,6 +50,7 @@ class Guard {
   /** Adds a policy. None is ever taken back. */
   add(policy) {
     this.#agents[this.#count] = policy.agent;
+    this.#audits[this.#count] = policy.audit;
     this.#sets[this.#count++] = new Rules(policy, canonical);
   }
 
@@ -83,12 +86,12 @@ class Guard {
   #first(ask) {
     for (let i = 0; i < this.#count; i++) {
       const rule = ask(this.#sets[i]);
-      if (rule !== null) return { rule, agent: this.#agents[i] };
+      if (rule !== null) return { rule, agent: this.#agents[i], audit: this.#audits[i] };
     }
     return null;
   }
 
-  /** { rule, agent } that keeps a tool from doing `kind` to `text`, or null. */
+  /** { rule, agent, audit } that keeps a tool from doing `kind` to `text`, or null. */
   check(text, kind) {
     const absolute = toAbsolute(text);
     const lexical = resolve(absolute);
@@ -165,8 +168,10 @@ class Guard {
   }
 }
 
-/** The error a tool gets: object, cause, what to do; shaped like node's own EACCES. */
-function denial(syscall, text, { rule, agent }) {
+/** The error a tool gets, and a line in the records: object, cause, what to do; shaped like node's own EACCES. */
+function denial(syscall, text, found) {
+  const { rule, agent } = found;
+  record(found, syscall, text);
   const ask = 'or ask the user to do this step outside agentbox';
   let why = `only ${agent} itself may touch it, its tools may not. Hint: work without this file, ${ask}`;
   if (rule.readable) {

@@ -58,6 +58,7 @@ function parsePolicy(object) {
   if (typeof object.agent !== 'string' || object.agent === '') throw new PolicyError('"agent" is not a name');
   const policy = {
     agent: object.agent,
+    audit: object.audit === undefined ? null : parsePath(object.audit, 'audit'),
     tree: parsePath(object.tree, 'tree'),
     deny: freeze(strings(object, 'deny').map(parseName)),
     paths: parsePaths(object, 'paths'),

@@ -37,10 +37,13 @@ module.exports = {
   decode: uncurryThis(Buffer.prototype.toString),
   bufferFrom: Buffer.from,
   decodeUri: decodeURIComponent,
+  stringify: JSON.stringify,
+  now: Date.now,
   // What the guard itself asks of the file system, before patch.js replaces it.
   original: Object.freeze({
     lstatSync: fs.lstatSync, statSync: fs.statSync, readlinkSync: fs.readlinkSync, readdirSync: fs.readdirSync,
     realpath: fs.realpathSync.native,
+    openSync: fs.openSync, fstatSync: fs.fstatSync, writeSync: fs.writeSync, closeSync: fs.closeSync, constants: fs.constants,
     resolve: path.resolve, dirname: path.dirname, basename: path.basename, fileURLToPath,
   }),
 };

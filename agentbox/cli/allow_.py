@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from agentbox import allowed, audit
+from agentbox import allowed
 from agentbox import identity as identities
-from agentbox.cli import common
+from agentbox.cli import common, complete
 from agentbox.errors import UsageError
 from agentbox.policy import check_agent
 
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
-
-def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """What was refused lately."""
-    from click.shell_completion import CompletionItem
-
-    return [
-        CompletionItem(host) for host in audit.refused_hosts(identities.current())[:50] if host.startswith(incomplete)
-    ]
-
 
 @click.command("allow")
-@click.argument("hosts", nargs=-1, metavar="[HOST[:PORT]]...", shell_complete=_complete)
+@click.argument("hosts", nargs=-1, metavar="[HOST[:PORT]]...", shell_complete=complete.host)
 @click.option("--agent", metavar="AGENT", default="", help="For this agent only.", shell_complete=common.complete_agent)
 @click.option("--here", is_flag=True, help="For the current folder (or WORKDIR) only.")
 @click.option("--private", is_flag=True, help="Although its address is not public: a server in your own network.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from agentbox import versions
-from agentbox.cli import common
+from agentbox.cli import common, terminal
 
 
 @click.command("build")
@@ -13,6 +13,7 @@ from agentbox.cli import common
 @common.version_option
 @common.ca_option
 @click.option("--no-cache", is_flag=True, help="Repeat every step.")
+@common.quiet_option
 def command(agents: tuple[str, ...], version_of: tuple[str, ...], ca_bundle: str | None, no_cache: bool) -> None:
     """Build the images of the named agents, or of all."""
     from agentbox import build
@@ -24,6 +25,6 @@ def command(agents: tuple[str, ...], version_of: tuple[str, ...], ca_bundle: str
         log = build.build(policies, who, Engine(), ca_option=ca_bundle, no_cache=no_cache, report=report)
     if asked:
         versions.remember(who, asked)
-    for policy in policies:
+    for policy in policies if not terminal.is_quiet() else ():
         click.echo(f"{policy.agent} {policy.package.version}")
-    click.echo(f"log: {log}", err=True)
+    common.say(f"the log is {log}")

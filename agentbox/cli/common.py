@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from agentbox import gitdir, githooks, hostrun, mask, versions, workspace
 from agentbox import identity as identities
 from agentbox import policy as policies
+from agentbox.cli import complete
+from agentbox.cli.terminal import progress, quiet_option, say, table
 from agentbox.engine import AGENT, Engine
 from agentbox.errors import UsageError, one_line
 from agentbox.gitplan import Plan
@@ -23,8 +21,7 @@ from agentbox.mask import Mask, Wish
 from agentbox.policy_model import Policy
 from agentbox.workspace import Mount
 
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
+__all__ = ["progress", "quiet_option", "say", "table"]  # terminal's, which most commands need
 
 DEFAULT_AGENT = "pi"
 NAMED = 3  # masked files in the line about them; the rest is a number
@@ -44,35 +41,45 @@ class TailCommand(click.Command):
         return [*super().collect_usage_pieces(ctx), self.tail_metavar]
 
 
-def complete_agent(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from click.shell_completion import CompletionItem
-
-    return [CompletionItem(name) for name in policies.agent_names() if name.startswith(incomplete)]
-
-
+complete_agent = complete.agent
 agent_argument = click.argument(
     "agent", required=False, envvar="SVC", default=DEFAULT_AGENT, shell_complete=complete_agent
 )
 agents_argument = click.argument("agents", nargs=-1, metavar="[AGENT]...", shell_complete=complete_agent)
 folder_option = click.option(
-    "-w", "--workspace", "folders", multiple=True, metavar="DIR", type=click.Path(),
+    "-w", "--workspace", "folders", multiple=True, metavar="DIR", shell_complete=complete.directory,
     help="The folder to work in (default: WORKDIR, else the current one). More of them become /workspace-2 and so on.",
 )  # fmt: skip
 mount_option = click.option(
-    "--mount", "more", multiple=True, metavar="DIR[:ro]", help="A further folder, read-only with :ro."
+    "--mount",
+    "more",
+    multiple=True,
+    metavar="DIR[:ro]",
+    help="A further folder, read-only with :ro.",
+    shell_complete=complete.directory,
 )
 allow_home_option = click.option("--allow-home", is_flag=True, help="Accept / or your home as the folder to work in.")
 no_mask_option = click.option(
     "--no-mask", is_flag=True, help="Show secrets in the folders (.env and the like), which are masked otherwise."
 )
 unmask_option = click.option(
-    "--unmask", multiple=True, metavar="GLOB", help="Do not mask what is called so, or lies at this path."
+    "--unmask",
+    multiple=True,
+    metavar="GLOB",
+    help="Do not mask what is called so, or lies at this path.",
+    shell_complete=complete.file,
 )
 version_option = click.option(
     "--version-of", "version_of", multiple=True, metavar="AGENT=VERSION",
     help="Use this version from now on; `pinned` for the one agentbox was tested with.",
+    shell_complete=complete.version,
 )  # fmt: skip
-ca_option = click.option("--ca-bundle", metavar="FILE", help="Extra certificates (PEM) that the images shall trust.")
+ca_option = click.option(
+    "--ca-bundle",
+    metavar="FILE",
+    help="Extra certificates (PEM) that the images shall trust.",
+    shell_complete=complete.file,
+)
 network_option = click.option(
     "--network", type=click.Choice(["allowlist", "open", "none"]),
     help="allowlist (default): through the broker, to allowed hosts. open: the engine's bridge, with keys inside.",
@@ -92,9 +99,9 @@ def masks(policy: Policy, folders: list[Mount], who: Identity, wish: Wish) -> li
     found = mask.find(policy.mask, folders, who, wish)
     if found.names:
         more = f" and {len(found.names) - NAMED} more" if len(found.names) > NAMED else ""
-        click.echo(f"agentbox: masked {', '.join(found.names[:NAMED])}{more} (--unmask GLOB shows them)", err=True)
+        say(f"masked {', '.join(found.names[:NAMED])}{more} (--unmask GLOB shows them)")
     for glob in found.idle:
-        click.echo(f"agentbox: --unmask {one_line(glob)}: matches nothing that is masked", err=True)
+        say(f"--unmask {one_line(glob)}: matches nothing that is masked")
     return found.places
 
 
@@ -107,14 +114,14 @@ def git(policy: Policy, folders: list[Mount], who: Identity, engine: Engine | No
     if policy.hooks == "read":
         githooks.protect(plan, folders, before.repositories, others)
     for line in plan.lines:
-        click.echo(f"agentbox: {line}", err=True)
+        say(line)
     return plan, before
 
 
 def tell_changes(before: hostrun.State, folders: list[Mount]) -> None:
     """After a session: what it changed that the host runs later."""
     for line in hostrun.report(before, folders):
-        click.echo(line if line.startswith(" ") else f"agentbox: {line}", err=True)
+        say(line)
 
 
 def load(
@@ -136,28 +143,6 @@ def load_all(agents: tuple[str, ...], asked: dict[str, str] | None = None) -> tu
         policies.check_agent(name)
     who = identities.current()
     return who, [load(name, who, asked) for name in dict.fromkeys(names)]
-
-
-@contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
-    """A function for one-line reports: a status line on a terminal, plain lines elsewhere, always on stderr."""
-    if not sys.stderr.isatty():
-        yield lambda line: click.echo(f"agentbox: {line}", err=True)
-        return
-    from rich.console import Console
-    from rich.markup import escape
-
-    console = Console(stderr=True)
-    with console.status("building") as status:
-        yield lambda line: status.update(escape(line))
-
-
-def table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
-    """Columns on stdout, as wide as they must be: a terminal and a pipe get the same."""
-    cells: list[list[str]] = [list(head), *([one_line(str(cell)) for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    for row in cells:
-        click.echo("  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip())
 
 
 def pick(engine: Engine, name: str | None) -> list[str]:

@@ -7,7 +7,7 @@ import os
 
 import click
 
-from agentbox import compose, credentials, egress, hostenv, owner
+from agentbox import audit, compose, credentials, egress, hostenv, owner
 from agentbox import identity as identities
 from agentbox.cli import common
 from agentbox.engine import Engine, Facts
@@ -57,6 +57,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
         command=list(policy.command.argv),
         cpus=facts.cpus,
         masks=common.masks(policy, [*mounts, *plan.mounts], who, Wish(no_mask, unmask)),
+        records=audit.folder(who) / "RUN" / audit.INSIDE,
         broker=_broker(policy, who, facts) if policy.network.mode == "allowlist" else None,
     )
     model = compose.model(policy, options)
@@ -75,7 +76,7 @@ def _broker(policy: Policy, who: Identity, facts: Facts) -> egress.Broker:
         rules=run / "rules",
         secrets=who.secrets / "RUN/keys",
         authority=who.own_state / "ca",
-        audit=who.own_state / "audit/RUN",
+        audit=(audit.folder(who) / "RUN" / audit.EGRESS).parent,
         addresses=policy.network.addresses,
         isolate=egress.isolation(facts.version),
     )

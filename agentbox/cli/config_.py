@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from agentbox import identity as identities
-from agentbox.cli import common
+from agentbox.cli import common, complete
 from agentbox.errors import USAGE, UsageError
 
 
@@ -31,7 +31,14 @@ def command() -> None:
 
 @command.command("show")
 @common.agent_argument
-@click.option("-w", "--workspace", "folder", metavar="DIR", help="The folder to look at (default: WORKDIR, else this).")
+@click.option(
+    "-w",
+    "--workspace",
+    "folder",
+    metavar="DIR",
+    help="The folder to look at (default: WORKDIR, else this).",
+    shell_complete=complete.directory,
+)
 @click.option("--origin", is_flag=True, help="Say behind each value which file sets it, and on which line.")
 @common.json_option
 def show(agent: str, folder: str | None, origin: bool, as_json: bool) -> None:
@@ -59,7 +66,7 @@ def check(file: Path | None) -> int:
 
     who = identities.current()
     if file is None and not who.config_file.exists():
-        click.echo(f"agentbox: {who.config_file}: there is none, so what agentbox ships is in effect", err=True)
+        common.say(f"{who.config_file}: there is none, so what agentbox ships is in effect")
         return 0
     file = file or who.config_file
     found = config_check.problems(file, who)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agentbox import __version__
-from agentbox.cli import common
+from agentbox.cli import common, terminal
 from agentbox.errors import one_line
 
 if TYPE_CHECKING:
@@ -69,7 +69,6 @@ def _lines(found: list[Finding]) -> None:
 
 
 def _table(found: list[Finding]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -84,7 +83,7 @@ def _table(found: list[Finding]) -> None:
         if each.fix:
             what.append("\nfix: ", "bold").append(one_line(each.fix), "cyan")
         table.add_row(Text(each.level, COLOURS[each.level]), Text(each.id, "bold"), what)
-    Console().print(table)
+    terminal.console().print(table)
 
 
 def _summary(found: list[Finding]) -> str:

@@ -6,18 +6,27 @@ import sys
 
 import click
 
-from agentbox.cli import common
+from agentbox.cli import common, complete, terminal
 
 
 @click.command("logs")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete.container)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the container ends.")
 @click.option("-n", "--tail", type=click.IntRange(0), metavar="LINES", help="Only the last lines.")
-def command(name: str | None, follow: bool, tail: int | None) -> None:
-    """Show the output of a running container: of NAME (a container or an agent), or of the newest."""
+@click.option("--raw", is_flag=True, help="Byte for byte, control characters and all.")
+def command(name: str | None, follow: bool, tail: int | None, raw: bool) -> None:
+    """Show the output of a running container: of NAME (a container or an agent), or of the newest.
+
+    Control characters are written out (\\x1b), so that what an agent printed does not steer this terminal; --raw leaves
+    them.
+    """
     from agentbox.engine import Engine
 
     engine = Engine()
-    for chunk in engine.logs(common.pick(engine, name)[0], follow=follow, tail=tail):
+    chunks = engine.logs(common.pick(engine, name)[0], follow=follow, tail=tail)
+    if not raw:
+        terminal.show_output(chunks)
+        return
+    for chunk in chunks:
         sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()

@@ -12,7 +12,7 @@ import click
 from agentbox import credentials, hostenv, images, session, state, versions
 from agentbox import identity as identities
 from agentbox import policy as policies
-from agentbox.cli import common
+from agentbox.cli import common, complete
 from agentbox.engine import Engine, Facts
 from agentbox.errors import UsageError
 from agentbox.mask import Wish
@@ -23,7 +23,15 @@ from agentbox.workspace import Mount
 @common.agent_argument
 @common.folder_option
 @common.mount_option
-@click.option("-e", "--env", "extra", multiple=True, metavar="NAME[=VALUE]", help="A variable for the agent.")
+@click.option(
+    "-e",
+    "--env",
+    "extra",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    help="A variable for the agent.",
+    shell_complete=complete.variable,
+)
 @common.network_option
 @click.option("--dashboard", is_flag=True, help="Run the agent's dashboard instead, on this machine's loopback.")
 @common.allow_home_option
@@ -31,6 +39,7 @@ from agentbox.workspace import Mount
 @common.unmask_option
 @common.version_option
 @click.option("--rebuild", is_flag=True, help="Build the image first even if it is up to date.")
+@common.quiet_option
 def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     agent: str,
     folders: tuple[str, ...],

@@ -15,6 +15,7 @@ from agentbox.engine import Engine
 @click.command("setup", cls=common.TailCommand)
 @common.agent_argument
 @common.network_option
+@common.quiet_option
 def command(agent: str, network: str | None, tail: tuple[str, ...]) -> int:
     """Run AGENT on no folder of yours, to change what its later sessions run: settings, extensions, hooks, plugins.
 

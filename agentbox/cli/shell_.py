@@ -24,6 +24,7 @@ from agentbox.mask import Wish
 @common.allow_home_option
 @common.no_mask_option
 @common.unmask_option
+@common.quiet_option
 def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     agent: str,
     folders: tuple[str, ...],
@@ -46,7 +47,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     labels = (f"{AGENT}={agent}", f"{WORKSPACE}={mounts[0].source}")
     if running := engine.containers(*labels, everything=False):
         if no_mask or unmask:
-            click.echo("agentbox: masks are made when a container starts; this one runs and keeps its own", err=True)
+            common.say("masks are made when a container starts; this one runs and keeps its own")
         return _join(running[0].name, words)
     git = hostenv.start_git(who.home)
     policy = common.load(agent, who, None, mounts[0].source, network)

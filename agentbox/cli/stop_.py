@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from agentbox.cli import common
+from agentbox.cli import common, complete
 
 
 @click.command("stop")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete.container)
 @click.option("--all", "everything", is_flag=True, help="Stop all containers.")
 def command(names: tuple[str, ...], everything: bool) -> None:
     """Stop containers, named by their own name or their agent's."""

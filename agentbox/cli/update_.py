@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
-from agentbox.cli import common
+from agentbox.cli import common, terminal
 
 
 @click.command("update")
 @common.agents_argument
 @common.ca_option
+@common.quiet_option
 def command(agents: tuple[str, ...], ca_bundle: str | None) -> None:
     """Build the named agents, or all, in their newest versions, and use these from now on.
 
@@ -21,6 +22,6 @@ def command(agents: tuple[str, ...], ca_bundle: str | None) -> None:
     who, policies = common.load_all(agents)
     with common.progress() as report:
         found = build.update(policies, who, Engine(), ca_bundle, report)
-    for policy in policies:
+    for policy in policies if not terminal.is_quiet() else ():
         old, new = policy.package.version, found[policy.agent]
         click.echo(f"{policy.agent} {new}" + ("" if old == new else f" (was {old})"))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
+import time
 from collections.abc import Iterator
 
 # Claude Code starts this before each tool call: importing typing and urllib would cost it a quarter of its time.
@@ -26,6 +28,8 @@ PATCHED = re.compile(
 PROCESS_MEMORY = re.compile(r"/proc/(?:\d+|self|thread-self)/(?:.*/)?(?:environ|mem)")
 MAX_DEPTH = 5
 LONGEST = 4096
+FULL = 1 << 20  # bytes of the records; as the vault's, which writes to the same file
+FLAGS = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class PolicyError(Exception):
@@ -42,6 +46,7 @@ class Guard:
         if not lists["deny"] + lists["paths"]:
             raise PolicyError("it protects nothing")
         self.agent = policy.get("agent", "")
+        self.audit = policy.get("audit")
         self.names = [(entry, [_component(part) for part in entry.split("/") if part]) for entry in lists["deny"]]
         self.rights = {path: right for right, key in RIGHTS.items() for path in lists[key]}
         self.rights |= {os.path.realpath(path): right for path, right in self.rights.items()}
@@ -54,11 +59,35 @@ class Guard:
             return None
         for path in _paths(arguments):
             if rule := self.rule(path, cwd, writing=tool not in self.readers):
+                self._record(tool, path, rule)
                 return (
                     f"agentbox: {tool} may not touch {path} (protected by {rule}; only {self.agent} itself may). "
                     "Hint: work without this file, or ask the user to do this step outside agentbox"
                 )
         return None
+
+    def _record(self, tool: str, path: str, rule: str) -> None:
+        """A line for `agentbox audit`, in the file that the policy names. Never waits, never raises; tools can write
+        there too, so that it tells people what happened and convicts nobody."""
+        line = {
+            "time": time.time(),
+            "agent": self.agent,
+            "layer": "guard",
+            "operation": tool,
+            "path": path,
+            "rule": rule,
+        }
+        cut = {key: value[:1024] if isinstance(value, str) else value for key, value in line.items()}
+        try:
+            fd = os.open(str(self.audit or ""), FLAGS)
+            try:
+                status = os.fstat(fd)
+                if stat.S_ISREG(status.st_mode) and status.st_size < FULL:
+                    os.write(fd, json.dumps(cut).encode() + b"\n")
+            finally:
+                os.close(fd)
+        except (OSError, ValueError):
+            pass  # no such file: a container without a place for records
 
     def rule(self, text: str, cwd: str, *, writing: bool) -> str | None:
         """The rule that protects what `text` names, by its spelling or by where it really leads."""

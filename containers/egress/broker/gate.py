@@ -149,6 +149,7 @@ class Gate:
             method=flow.request.method[:20],
             rule=verdict.rule,
             reason=verdict.reason,
+            **({"remedy": verdict.remedy} if verdict.remedy else {}),
         )
 
     # --- connections ------------------------------------------------------------------------------------------------
