@@ -50,10 +50,11 @@ class Lines:
             fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             return
+        info = os.fstat(fd)
+        if not stat.S_ISREG(info.st_mode):
+            os.close(fd)
+            return
         with os.fdopen(fd, "rb", buffering=0) as file:
-            info = os.fstat(fd)
-            if not stat.S_ISREG(info.st_mode):
-                return
             if info.st_ino != self._inode or info.st_size < self._offset:
                 self._inode, self._offset, self._rest, self._skipping = info.st_ino, 0, b"", False
             file.seek(self._offset)

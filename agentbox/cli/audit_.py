@@ -44,7 +44,7 @@ def command(agents: tuple[str, ...], since: str | None, follow: bool, as_json: b
 
     for name in agents:
         check_agent(name)
-    start = moments.parse("--since", since, time.time()) if since else 0.0
+    start = 0.0 if since is None else moments.parse("--since", since, time.time())
     timeline = audit_events.Timeline(identities.current(), agents, start)
     printer = Printer(as_json)
     printer.show(timeline.read(), timeline.gaps())

