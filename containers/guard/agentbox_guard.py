@@ -19,6 +19,8 @@ VERSION = 2
 POLICY_FILE = "/etc/agentbox/firewall.json"
 # Arguments that name files, by what tools call them. Others (a search text, a commit message) may hold ".env".
 PATH_ARGUMENT = re.compile(r"path|file|dir|folder|cwd|source|dest|target|root|uri|url", re.IGNORECASE)
+# Those of them that are a path and nothing else, however long and with whatever line ends in it: `x\n/../key` names key.
+PATH_ALONE = re.compile(r"(?:path|file|file_?name|dir|directory|folder|cwd|root|uri|url)s?$", re.IGNORECASE)
 ROOTED = re.compile(r"/|~|file:")
 # The two notations of patches: the first line of a file's part, and where it moves to.
 PATCHED = re.compile(
@@ -173,7 +175,8 @@ def _paths(value: object, key: str = "", depth: int = 0) -> Iterator[str]:
     if isinstance(value, str):
         for path in PATCHED.findall(value):
             yield from dict.fromkeys((path, re.sub(r"^[ab]/", "", path)))
-        if 0 < len(value) < LONGEST and "\n" not in value and (PATH_ARGUMENT.search(key) or ROOTED.match(value)):
+        short = len(value) < LONGEST and "\n" not in value and (PATH_ARGUMENT.search(key) or ROOTED.match(value))
+        if value and (short or PATH_ALONE.search(key)):
             yield from dict.fromkeys((value.replace("\0", ""), value.partition("\0")[0]))
     elif isinstance(value, dict) and depth < MAX_DEPTH:
         for name, item in value.items():

@@ -109,6 +109,9 @@ CALLS = [
     {"patch": "*** Begin Patch\n*** Update File: x\n*** Move to: .secrets/x\n"},
     {"diff": "--- a/x\n+++ b/auth.json\n"},
     {"path": "auth.json\0.txt"},
+    {"path": "line\n/../auth.json"},
+    {"file_path": "./" * 3000 + "auth.json"},
+    {"dirs": ["a", "line\n/../.secrets"]},
 ]
 
 
@@ -124,6 +127,9 @@ def test_paths_in_arguments_are_found(arguments: dict[str, object], guard: agent
         {"content": "mentions auth.json"},
         {"content": "line\n/agent/test/key\n"},
         {"path": "x" * 5000},
+        {"path": "a\nb"},
+        {"new_source": "first\n/agent/test/key"},
+        {"file_text": "see\n/workspace/auth.json\n"},
         {"path": ""},
         {"path": 7},
     ],
@@ -175,3 +181,26 @@ def test_a_malformed_policy_is_an_error(broken: object, tmp_path: Path) -> None:
     file.write_text(json.dumps(broken))
     with pytest.raises(agentbox_guard.PolicyError):
         agentbox_guard.load(str(file))
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
+def test_opencodes_guard_looks_at_the_same_arguments(tmp_path: Path) -> None:
+    """A line end in a path, or a path that is long only as it is written, keeps neither guard from looking at it."""
+    module = tmp_path / "arguments.mjs"
+    shutil.copy(ROOT / "containers/opencode/guard/arguments.js", module)
+    cases: dict[str, dict[str, object]] = {
+        "a\nb": {"filePath": "a\nb"},
+        "./" * 3000 + "x": {"path": "./" * 3000 + "x"},
+        "/x": {"anything": "/x"},
+        "": {"content": "first\n/x", "newString": "/x\n", "new_source": "a\n/x"},
+    }
+    source = f"""
+      import {{ namedPaths }} from {json.dumps(str(module))};
+      const cases = {json.dumps(cases)};
+      console.log(JSON.stringify(Object.fromEntries(Object.entries(cases).map(([k, v]) => [k, namedPaths(v)]))));
+    """
+    run = subprocess.run(
+        ["node", "--input-type=module", "-e", source], capture_output=True, text=True, check=True, timeout=30
+    )
+    found = json.loads(run.stdout)
+    assert {name: set(paths) for name, paths in found.items()} == {name: {name} - {""} for name in cases}
