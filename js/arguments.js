@@ -25,7 +25,7 @@ function pinOptions(args, index) {
   return copy;
 }
 
-/** Pins each path among the arguments in place; { text, rule, agent } for the first that is protected, else null. */
+/** Pins each path among the arguments in place; { text, rule, agent, audit } for the first that is protected, else null. */
 function checkArguments(guard, roles, args, checked) {
   const passed = p.assign(p.create(null), checked);
   checked.kind = READ;
@@ -40,7 +40,7 @@ function checkArguments(guard, roles, args, checked) {
     if (i === 0) checked.kind = kind;
     if (text === passed.text && kind <= passed.kind) continue;
     const found = checkRole(guard, role, text, kind, args);
-    if (found !== null) return { text, rule: found.rule, agent: found.agent };
+    if (found !== null) return { text, rule: found.rule, agent: found.agent, audit: found.audit };
   }
   return null;
 }
@@ -83,14 +83,14 @@ function checkGlob(guard, args) {
       options.cwd = value;
       directory = text;
       const found = guard.check(directory, READ);
-      if (found !== null) return { text: directory, rule: found.rule, agent: found.agent };
+      if (found !== null) return { text: directory, rule: found.rule, agent: found.agent, audit: found.audit };
     }
   }
   const list = p.isArray(args[0]) ? args[0] : [args[0]];
   for (let i = 0; i < list.length; i++) {
     if (typeof list[i] !== 'string') continue;
     const found = guard.check(directory === null ? list[i] : resolve(directory, list[i]), READ);
-    if (found !== null) return { text: list[i], rule: found.rule, agent: found.agent };
+    if (found !== null) return { text: list[i], rule: found.rule, agent: found.agent, audit: found.audit };
   }
   return null;
 }

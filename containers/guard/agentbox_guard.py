@@ -19,7 +19,7 @@ VERSION = 2
 POLICY_FILE = "/etc/agentbox/firewall.json"
 # Arguments that name files, by what tools call them. Others (a search text, a commit message) may hold ".env".
 PATH_ARGUMENT = re.compile(r"path|file|dir|folder|cwd|source|dest|target|root|uri|url", re.IGNORECASE)
-# Those of them that are a path and nothing else, however long and with whatever line ends in it: `x\n/../key` names key.
+# Those that are a path and nothing else, however long and with whatever line ends in it: `x\n/../key` names key.
 PATH_ALONE = re.compile(r"(?:path|file|file_?name|dir|directory|folder|cwd|root|uri|url)s?$", re.IGNORECASE)
 ROOTED = re.compile(r"/|~|file:")
 # The two notations of patches: the first line of a file's part, and where it moves to.
