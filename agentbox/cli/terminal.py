@@ -85,7 +85,8 @@ def show_output(chunks: Iterable[bytes]) -> None:
         text = held + decoder.decode(chunk or b"", final=chunk is None)
         held = "\r" if text.endswith("\r") and chunk is not None else ""  # the half of a line's end
         sys.stdout.write(visible(text.removesuffix(held).replace("\r\n", "\n")))
-        sys.stdout.flush()
+        if "\n" in text:  # the engine's SDK hands on a terminal's output byte by byte
+            sys.stdout.flush()
 
 
 def table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:

@@ -96,6 +96,40 @@ def test_without_the_guard_they_do(name: str, box: Box, gateway: str, images: Ca
     assert planted.read_text() == AFTER, model.outcomes
 
 
+ODD = {"line end": "line\nend", "longer than the kernel takes": "./" * 2100 + "linked"}
+
+
+def odd_links(agent: Agent, box: Box) -> list[Call]:
+    """Reads of the credential by names that a guard might take for a text."""
+    for name in ("line\nend", "linked"):
+        (box.workspace / name).symlink_to(agent.secret)
+    return [Call(READERS[agent.name][0], {READERS[agent.name][1]: path}) for path in ODD.values()]
+
+
+READERS = {
+    "pi": ("read", "path"),
+    "claude": ("Read", "file_path"),
+    "opencode": ("read", "filePath"),
+    "hermes": ("read_file", "path"),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_path_that_looks_like_a_text_is_judged_as_well(
+    name: str, box: Box, gateway: str, images: Callable[[str], str]
+) -> None:
+    """The control, which reads the credential by at least one of them, is the same turn without the guard."""
+    agent = AGENTS[name]
+    calls = odd_links(agent, box)
+    open_ = turn(box, gateway, agent, [calls], image=images(name))
+    assert any(agent.key in result for _, result in open_.outcomes), open_.outcomes
+    model = turn(box, gateway, agent, [calls])
+    assert len(model.outcomes) == len(calls)
+    for call, result in model.outcomes:
+        assert agent.key not in result
+        assert "rotected by" in result, call
+
+
 # --- Claude Code: a project's settings, which a tool can write -----------------------------------------------------------
 
 CLAUDE = AGENTS["claude"]

@@ -43,7 +43,8 @@ class FakeEngine:
                 )
                 data = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
-                self.send_header("Content-Type", "application/json")
+                kind = "vnd.docker.raw-stream" if isinstance(body, bytes) else "json"
+                self.send_header("Content-Type", f"application/{kind}")
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
