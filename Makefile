@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 C_FILES = $(wildcard csrc/*.c csrc/*.h)
 
-.PHONY: help venv build test check lint format bench docs engine clean
+.PHONY: help venv build test check lint format bench docs record engine clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,15 +27,15 @@ check: venv ## every test; starts with the linters, needs an engine (`make engin
 	$(BIN)/pytest -ra
 
 lint: venv ## ruff, mypy, and shellcheck where it is installed
-	$(BIN)/ruff check agentbox containers tests bench setup.py
-	$(BIN)/ruff format --check agentbox containers tests bench setup.py
+	$(BIN)/ruff check agentbox containers tests bench tools setup.py
+	$(BIN)/ruff format --check agentbox containers tests bench tools setup.py
 	$(BIN)/mypy agentbox
 	MYPYPATH=containers/egress $(BIN)/mypy -p broker
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/*.sh csrc/*.sh containers/*.sh containers/*/*.sh; fi
 
 format: venv ## rewrite the Python files in the house format
-	$(BIN)/ruff check --fix agentbox containers tests bench setup.py
-	$(BIN)/ruff format agentbox containers tests bench setup.py
+	$(BIN)/ruff check --fix agentbox containers tests bench tools setup.py
+	$(BIN)/ruff format agentbox containers tests bench tools setup.py
 
 bench: venv ## the speed ratios, side by side in one run
 	$(BIN)/python -m bench; missed=$$?; $(BIN)/python -m bench.firewall && exit $$missed
@@ -43,6 +43,9 @@ bench: venv ## the speed ratios, side by side in one run
 docs: venv ## regenerate docs/cli.md, docs/*.schema.json, containers/compose.yaml and containers/seccomp.json
 	$(BIN)/python -m agentbox.generate
 	$(BIN)/python tools/render_seccomp.py
+
+record: venv ## record the sessions that README.md shows into docs/*.svg: needs an engine, and no key
+	$(BIN)/python tools/sessions.py
 
 engine: ## bring up a Docker Engine, Compose v2 and base images on a bare Debian machine (root)
 	tools/engine-up.sh

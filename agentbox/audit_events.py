@@ -188,11 +188,11 @@ class _Cures:
             return ""
         item = rule.removeprefix("path ").removeprefix("name ")
         if item in policy.vault.deny:
-            return f"[agents.{agent}.vault] deny = [{write('-' + item)}]"
+            return f"agents.{agent}.vault.deny = [{write('-' + item)}]"
         if item in policy.vault.read:
             return f"agentbox setup {agent}"
         if layer == "guard" and item in policy.guard:
-            return f"[guard] deny = [{write('-' + item)}]"
+            return f"guard.deny = [{write('-' + item)}]"
         return ""
 
     def _policy(self, agent: str) -> Policy | None:

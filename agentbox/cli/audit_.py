@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agentbox.audit_events import Event
 
 POLL_SECONDS = 0.5
-CLAIMED = "vault and guard lines were written inside the container, where its tools can write such lines too"
+CLAIMED = "vault and guard lines are written inside the container, where a tool may write what it likes"
 
 
 @click.command("audit")

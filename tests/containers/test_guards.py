@@ -96,14 +96,21 @@ def test_without_the_guard_they_do(name: str, box: Box, gateway: str, images: Ca
     assert planted.read_text() == AFTER, model.outcomes
 
 
+INSIDE = "what the file holds"
 ODD = {"line end": "line\nend", "longer than the kernel takes": "./" * 2100 + "linked"}
 
 
 def odd_links(agent: Agent, box: Box) -> list[Call]:
-    """Reads of the credential by names that a guard might take for a text."""
+    """Reads, by names that a guard might take for a text, of the credential or, as Hermes knows its own by heart, of a
+    name that is protected."""
+    target = named_secret(box) if agent.name == "hermes" else agent.secret
     for name in ("line\nend", "linked"):
-        (box.workspace / name).symlink_to(agent.secret)
+        (box.workspace / name).symlink_to(target)
     return [Call(READERS[agent.name][0], {READERS[agent.name][1]: path}) for path in ODD.values()]
+
+
+def named_secret(box: Box) -> str:
+    return f"/workspace/{plant(box, 'gh_token', INSIDE).name}"
 
 
 READERS = {
@@ -122,11 +129,12 @@ def test_a_path_that_looks_like_a_text_is_judged_as_well(
     agent = AGENTS[name]
     calls = odd_links(agent, box)
     open_ = turn(box, gateway, agent, [calls], image=images(name))
-    assert any(agent.key in result for _, result in open_.outcomes), open_.outcomes
+    held = INSIDE if name == "hermes" else agent.key
+    assert any(held in result for _, result in open_.outcomes), open_.outcomes
     model = turn(box, gateway, agent, [calls])
     assert len(model.outcomes) == len(calls)
     for call, result in model.outcomes:
-        assert agent.key not in result
+        assert held not in result
         assert "rotected by" in result, call
 
 

@@ -21,7 +21,13 @@ def test_a_session_leaves_a_record_of_each_layer(agent: Agent, box: Box, gateway
     secret = box.workspace / ".env"
     secret.write_text("KEY=masked-secret\n")
     own(secret)
-    script = [Read(agent.secret), Shell(f"cat {agent.secret}; curl -sS --max-time 20 https://unlisted.example/")]
+    # Claude Code's own rules refuse a shell command that names the credential, before anything of it runs.
+    opens = f"import os; os.open('/agent' + '{agent.secret.removeprefix('/agent')}', 0)"
+    script = [
+        Read(agent.secret),
+        Read("/workspace/gh_token"),
+        Shell(f'python3 -c "{opens}"; curl -sS --max-time 20 https://unlisted.example/'),
+    ]
     with FakeModel(script, host=gateway) as model:
         agent.seed(box, model.url, agent.key)
         run = box.run(agent.name, *agent.turn, options=agent.options)
@@ -30,8 +36,10 @@ def test_a_session_leaves_a_record_of_each_layer(agent: Agent, box: Box, gateway
     first = {layer: next((each for each in found if each["layer"] == layer), None) for layer in LAYERS}
     assert all(first.values()), found
     assert first["mask"]["what"] == "masked .env"
-    assert first["guard"]["fields"]["path"] == agent.secret
-    assert first["vault"]["fields"]["exe"].endswith("/cat")
+    guarded = [each["fields"]["path"] for each in found if each["layer"] == "guard"]
+    assert "/workspace/gh_token" in guarded
+    assert agent.secret in guarded
+    assert "/python3" in first["vault"]["fields"]["exe"]
     assert first["vault"]["fields"]["path"] == agent.secret
     assert "unlisted.example:443" in [each["what"].rpartition(" ")[2] for each in found if each["layer"] == "egress"]
     assert "agentbox allow unlisted.example" in [each["allow"] for each in found]

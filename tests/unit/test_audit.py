@@ -70,8 +70,8 @@ def test_all_four_layers_are_one_timeline_oldest_first(call, begin):
     by_layer = {each["layer"]: each for each in found}
     assert by_layer["mask"]["allow"] == "agentbox run pi --unmask .env --unmask api/.env"
     assert by_layer["mask"]["what"] == "masked .env, api/.env"
-    assert by_layer["guard"]["allow"] == '[guard] deny = ["-.env"]'
-    assert by_layer["vault"]["allow"] == f'[agents.pi.vault] deny = ["-{KEY}"]'
+    assert by_layer["guard"]["allow"] == 'guard.deny = ["-.env"]'
+    assert by_layer["vault"]["allow"] == f'agents.pi.vault.deny = ["-{KEY}"]'
     assert by_layer["vault"]["what"] == f"cat open {KEY}"
     assert by_layer["egress"]["allow"] == "agentbox allow crates.io"
     assert {layer: each["claimed"] for layer, each in by_layer.items()} == {
@@ -81,12 +81,12 @@ def test_all_four_layers_are_one_timeline_oldest_first(call, begin):
     assert {each["agent"] for each in found} == {"pi"}
 
 
-def test_the_configuration_line_does_allow_it(begin, call, home):
-    """Both lines that the test above expects, put into a configuration."""
+def test_the_lines_of_configuration_do_allow_it(begin, call, home):
     from agentbox import policy
 
+    lines(begin().inside, VAULT, GUARD)
     file = home / "config.toml"
-    file.write_text(f'[guard]\ndeny = ["-.env"]\n[agents.pi.vault]\ndeny = ["-{KEY}"]\n')
+    file.write_text("".join(f"{each['allow']}\n" for each in events(call)))
     loaded = policy.load("pi", file)
     assert ".env" not in loaded.guard
     assert KEY not in loaded.vault.deny
@@ -260,7 +260,7 @@ def test_agent_and_run_are_not_believed_of_records_from_inside(call, begin):
     (event,) = events(call)
     assert (event["agent"], event["run"], event["workspace"], event["claimed"]) == ("pi", "77", "/src", True)
     _, _, err = call("audit")
-    assert "where its tools can write such lines too" in err
+    assert "where a tool may write what it likes" in err
 
 
 @pytest.mark.parametrize("at", [4e9, -5.0, 1e300, "4000-01-01T00:00:00Z", "soon", None, True, [], {}, 10**4000])
