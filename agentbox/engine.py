@@ -252,10 +252,10 @@ def no_docker() -> EngineError:
 
 
 def find_docker() -> str | None:
-    """The `docker` program on PATH."""
+    """The `docker` program on PATH; a relative folder there may be the workspace's, and is passed over."""
     for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
-        path = f"{folder or '.'}/docker"
-        if os.access(path, os.X_OK) and not Path(path).is_dir():
+        path = f"{folder}/docker"
+        if folder.startswith("/") and os.access(path, os.X_OK) and not Path(path).is_dir():
             return path
     return None
 

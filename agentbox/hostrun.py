@@ -131,7 +131,10 @@ def _start_marks(roots: tuple[str, ...]) -> subprocess.Popen[bytes] | None:
     """Every file has to be asked for its mode, which find does in a fraction of our time, beside us."""
     command = ["find", *roots, "-type", "f", "(", "-perm", "-4000", "-o", "-perm", "-2000", ")", "-print0"]
     try:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        # In /, so that a relative folder on PATH is not the workspace's.
+        return subprocess.Popen(
+            command, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
     except OSError:
         return None
 

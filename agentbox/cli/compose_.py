@@ -11,6 +11,7 @@ from agentbox import audit, compose, credentials, egress, hostenv, owner
 from agentbox import identity as identities
 from agentbox.cli import common
 from agentbox.engine import Engine, Facts
+from agentbox.errors import visible
 from agentbox.identity import Identity
 from agentbox.mask import Wish
 from agentbox.policy_model import Policy
@@ -66,7 +67,10 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
         return
     import yaml
 
-    click.echo(yaml.safe_dump(model, sort_keys=False, allow_unicode=True, width=120), nl=False)
+    text = yaml.safe_dump(model, sort_keys=False, allow_unicode=True, width=120)
+    if visible(text) != text:  # YAML leaves bidirectional characters as they are, if it is not told to escape all
+        text = yaml.safe_dump(model, sort_keys=False, width=120)
+    click.echo(text, nl=False)
 
 
 def _broker(policy: Policy, who: Identity, facts: Facts) -> egress.Broker:

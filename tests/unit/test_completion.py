@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -91,26 +92,30 @@ def test_bash_offers(places, tmp_path, words):
         assert found == sorted(expected)
 
 
-def protocol(shell: str, words: tuple[str, ...]) -> str:
-    """The answer that a shell's script gets. zsh names the unfinished word by its number, fish apart from the others."""
-    before = ["agentbox", *words]
-    variables = {
-        "_AGENTBOX_COMPLETE": f"{shell}_complete",
-        "COMP_WORDS": shlex.join(before),
-        "COMP_CWORD": str(len(words)),
-    }
-    if shell == "fish":
-        variables |= {"COMP_WORDS": f"{shlex.join(before[:-1])} {words[-1]}", "COMP_CWORD": words[-1]}
-    command = [sys.executable, "-c", "from agentbox.cli import main; main()"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, **variables}, timeout=60, check=False
-    )
-    assert done.stderr == ""
-    return done.stdout
+@pytest.fixture
+def protocol(call: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """The answer that a shell's script gets. It names the unfinished word by its number, fish's by the word itself."""
+
+    def answer(shell: str, words: tuple[str, ...]) -> str:
+        before = shlex.join(["agentbox", *words[:-1]])
+        line, unfinished = f"{before} {words[-1]}", words[-1]
+        if shell != "fish":
+            line, unfinished = f"{before} {shlex.quote(words[-1])}", str(len(words))
+        for name, value in {
+            "_AGENTBOX_COMPLETE": f"{shell}_complete",
+            "COMP_WORDS": line,
+            "COMP_CWORD": unfinished,
+        }.items():
+            monkeypatch.setenv(name, value)
+        code, out, err = call()
+        assert (code, err) == (0, "")
+        return out
+
+    return answer
 
 
 @pytest.mark.parametrize("words", CASES, ids=" ".join)
-def test_zsh_offers(places, words):
+def test_zsh_offers(places, protocol, words):
     """Triples of lines: kind, word, help."""
     lines = protocol("zsh", words).splitlines()
     kinds, found = lines[0::3], lines[1::3]
@@ -122,7 +127,7 @@ def test_zsh_offers(places, words):
 
 
 @pytest.mark.parametrize("words", CASES, ids=" ".join)
-def test_fish_offers(places, words):
+def test_fish_offers(places, protocol, words):
     """Lines of `kind,word TAB help`."""
     found = [line.partition("\t")[0].partition(",") for line in protocol("fish", words).splitlines()]
     if found and found[0][0] in ("dir", "file"):
@@ -131,13 +136,13 @@ def test_fish_offers(places, words):
         assert set(CASES[words]) <= {word for _, _, word in found}
 
 
-def test_containers_are_offered_where_an_engine_answers(places, engine):
+def test_containers_are_offered_where_an_engine_answers(places, protocol, engine):
     item = {"Names": ["/agentbox-pi-1"], "Id": "1", "State": "running", "Labels": {"io.agentbox.agent": "pi"}}
     engine.answers["GET /containers/json"] = (200, [item])
     for command in ("logs", "stop"):
         assert {"pi", "agentbox-pi-1"} <= set(protocol("zsh", (command, "")).splitlines())
 
 
-def test_a_broken_configuration_completes_quietly(places):
+def test_a_broken_configuration_completes_quietly(places, protocol):
     (places / ".config/agentbox/allowed.toml").write_text("broken [")
     assert "docs" not in protocol("zsh", ("allow", "--remove", "d"))
