@@ -4,10 +4,11 @@ the folder runs on the host, nothing outside is seen or changed, and the lines a
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from boxes import Box, own
+from boxes import Box, finished, own
 from malicious import STEERING, prepare, snapshot
 
 LOOK = "cat link-out gh_link .secrets folder-out/secret nested/.git; git -C nested log; git -C nested config -l; echo ended"
@@ -23,9 +24,15 @@ def mark(box: Box, tmp_path: Path) -> Path:
     return found
 
 
+def agentbox(box: Box, *words: str) -> subprocess.CompletedProcess[str]:
+    """As people call it: `python -m agentbox` takes modules from the folder that it is called in."""
+    command = [str(Path(sys.executable).with_name("agentbox")), *words]
+    return finished(command, 300, env=box.environment(), cwd=box.workspace)
+
+
 def test_a_session_there_is_as_any_other(box: Box, mark: Path, tmp_path: Path) -> None:
     outside, inside = snapshot(tmp_path / "outside"), snapshot(box.workspace)
-    done = box.agentbox("shell", "pi", "--", "bash", "-c", PLANT + LOOK)
+    done = agentbox(box, "shell", "pi", "--", "bash", "-c", PLANT + LOOK)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "ended"), done.stderr
     assert not mark.exists()
     assert "SECRET-OF-THE-HOST" not in done.stdout + done.stderr
@@ -37,7 +44,7 @@ def test_a_session_there_is_as_any_other(box: Box, mark: Path, tmp_path: Path) -
     assert any("masked" in line for line in lines)
     assert any(r"\x1b]52;c" in line and ".envrc" in line for line in lines)
     assert not [char for line in lines for char in line if not char.isprintable()]
-    audit = box.agentbox("audit")
+    audit = agentbox(box, "audit")
     assert not [char for char in audit.stdout if not char.isprintable() and char != "\n"]
 
 
@@ -49,7 +56,7 @@ def test_control_the_host_does_run_it(box: Box, mark: Path) -> None:
 def test_a_project_that_loosens_starts_nothing(box: Box, mark: Path) -> None:
     (box.workspace / ".agentbox.toml").write_text('[network]\nmode = "open"\n')
     for words in (["run", "pi", "--", "--version"], ["shell", "pi", "--", "true"]):
-        done = box.agentbox(*words)
+        done = agentbox(box, *words)
         assert done.returncode == 2
         assert ".agentbox.toml:2" in done.stderr
     assert not mark.exists()
