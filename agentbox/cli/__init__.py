@@ -16,7 +16,7 @@ COMMANDS = {
     "shell": "Open a shell beside an agent.",
     "setup": "Run an agent to change its own settings, extensions or plugins.",
     "allow": "Let agents reach a further host.",
-    "audit": "List what the network's broker refused.",
+    "audit": "List what was denied or masked, and what would allow it.",
     "build": "Build the agents' images.",
     "update": "Build the agents in their newest versions.",
     "ps": "List the containers.",
