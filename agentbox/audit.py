@@ -9,6 +9,7 @@ audit_read reads them as what they are, audit_events makes one timeline of them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -24,6 +25,8 @@ from agentbox.workspace import Mount, private_dirs
 OWN, EGRESS, INSIDE = "run.jsonl", "egress/audit.jsonl", "inside.jsonl"
 KEPT_RUNS = 100
 NAMED = 256  # paths in one record
+LOOKED_AT = 20  # runs, where a shell waits for the answer
+LARGEST = 2 << 20  # bytes of INSIDE that are kept; its writers stop at 1 MiB
 
 
 def folder(identity: Identity) -> Path:
@@ -43,6 +46,16 @@ class Records:
     @property
     def inside(self) -> Path:
         return self.folder / INSIDE
+
+    def close(self) -> None:
+        """After the run: of what a tool may have put there, nothing fills the disk."""
+        with contextlib.suppress(OSError):
+            fd = os.open(self.inside, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                if os.fstat(fd).st_size > LARGEST:
+                    os.ftruncate(fd, LARGEST)
+            finally:
+                os.close(fd)
 
     def note(self, kind: str, **fields: Any) -> None:
         """Append a line of agentbox's own."""
@@ -86,6 +99,6 @@ def refused_hosts(identity: Identity) -> list[str]:
     """The hosts that were refused and can be allowed, as `agentbox allow` takes them, the latest first."""
     from agentbox import audit_events
 
-    events = audit_events.Timeline(identity).read()
+    events = audit_events.Timeline(identity, latest=LOOKED_AT).read()
     found = [each.allow_host for each in reversed(events) if each.allow_host]
     return list(dict.fromkeys(found))

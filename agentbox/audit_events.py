@@ -22,6 +22,9 @@ from agentbox.policy_model import Policy
 from agentbox.toml_text import write
 
 UNMASKED = 3  # globs in one command
+MOST_EVENTS = 50_000  # in memory; a tool that is refused in a loop makes as many as it likes
+# Of what a container wrote: fs-vault and the guards stop at 1 MiB, and none of their lines is shorter than 80 bytes.
+INSIDE_BYTES, SHORTEST = (1 << 20) + (64 << 10), 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,14 @@ def iso(seconds: float) -> str:
 
 
 class Timeline:
-    """The events of all runs; a second `read` returns what has come since the first."""
+    """The events of all runs, or of the latest; a second `read` returns what has come since the first."""
 
-    def __init__(self, identity: Identity, agents: tuple[str, ...] = (), since: float = 0.0) -> None:
+    def __init__(
+        self, identity: Identity, agents: tuple[str, ...] = (), since: float = 0.0, latest: int = audit.KEPT_RUNS
+    ) -> None:
         self.identity = identity
+        self.latest = latest
+        self.left_out = 0
         self.agents = agents
         self.since = since
         self._runs: dict[str, _Run] = {}
@@ -67,14 +74,24 @@ class Timeline:
     def read(self) -> list[Event]:
         """Oldest first."""
         try:
-            names = sorted(path.name for path in audit.folder(self.identity).iterdir())
+            names = sorted(path.name for path in audit.folder(self.identity).iterdir())[-self.latest :]
         except OSError:
             names = []
+        found: list[Event] = []
         for name in names:
             if name not in self._runs:
                 self._runs[name] = _Run(audit.folder(self.identity) / name, self._cures)
-        found = [event for name in names for event in self._runs[name].read() if self._wanted(event)]
-        return sorted(found, key=lambda event: event.time)
+            for event in self._runs[name].read():
+                if self._wanted(event):
+                    found.append(event)
+                if len(found) >= 2 * MOST_EVENTS:
+                    found = self._newest(found)
+        return self._newest(found)
+
+    def _newest(self, found: list[Event]) -> list[Event]:
+        found.sort(key=lambda event: event.time)
+        self.left_out += max(len(found) - MOST_EVENTS, 0)
+        return found[-MOST_EVENTS:]
 
     def _wanted(self, event: Event) -> bool:
         return event.time >= self.since and (not self.agents or event.agent in self.agents)
@@ -86,14 +103,18 @@ class Timeline:
         beyond = [str(source.path) for source in sources if source.beyond]
         plural = "s" if odd != 1 else ""
         lines = [f"{odd} line{plural} that no record looks like, passed over"] if odd else []
-        return lines + [f"{path}: too large; only its beginning was read" for path in beyond]
+        lines += [f"{path}: too large; only its beginning was read" for path in beyond]
+        return lines + ([f"{self.left_out:,} older events left out: name an --agent"] if self.left_out else [])
 
 
 class _Run:
     """The records of one run, from the files of its directory."""
 
     def __init__(self, folder: Path, cures: _Cures) -> None:
-        self.own, self.inside = Lines(folder / audit.OWN), Lines(folder / audit.INSIDE)
+        self.own, self.inside = (
+            Lines(folder / audit.OWN),
+            Lines(folder / audit.INSIDE, most=INSIDE_BYTES, shortest=SHORTEST),
+        )
         self.egress = Lines(folder / audit.EGRESS, skip=b'"verdict": "allow"')
         self.sources = (self.own, self.egress, self.inside)
         self.cures = cures

@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import Any
 
 LONGEST = 16 << 10  # bytes of a line; fs-vault's have at most 8 KiB
-MOST = 8 << 20  # bytes of one file; its writers stop at 1 MiB, the broker begins a new one at 4 MiB
+MOST = 8 << 20  # bytes of one file: the broker begins a new one at 4 MiB
 CHUNK = 64 << 10
 
 Record = dict[str, Any]
 
 
 class Lines:
-    """One file, read from where the last reading ended; lines with `skip` in them are not even parsed. `odd` counts
-    lines that are none, `beyond` is whether there is more of the file than anybody reads."""
+    """One file, read from where the last reading ended. Lines with `skip` in them are passed over; those of less than
+    `shortest` bytes, and all that are no record, are counted as `odd`. `beyond`: there is more than `most` bytes."""
 
-    def __init__(self, path: Path, skip: bytes | None = None) -> None:
+    def __init__(self, path: Path, skip: bytes | None = None, most: int = MOST, shortest: int = 0) -> None:
         self.path = path
         self.skip = skip
+        self.most = most
+        self.shortest = shortest
         self.odd = 0
         self.beyond = False
         self._inode = 0
@@ -58,10 +60,10 @@ class Lines:
             if info.st_ino != self._inode or info.st_size < self._offset:
                 self._inode, self._offset, self._rest, self._skipping = info.st_ino, 0, b"", False
             file.seek(self._offset)
-            while self._offset < MOST and (chunk := file.read(CHUNK)):
+            while self._offset < self.most and (chunk := file.read(CHUNK)):
                 self._offset += len(chunk)
                 yield from self._split(chunk)
-            self.beyond = self.beyond or info.st_size > MOST
+            self.beyond = self.beyond or info.st_size > self._offset
 
     def _split(self, chunk: bytes) -> Iterator[Record]:
         *whole, self._rest = (self._rest + chunk).split(b"\n")
@@ -70,7 +72,7 @@ class Lines:
                 self._skipping = False
             elif self.skip is not None and self.skip in raw:
                 continue
-            elif (found := _parse(raw)) is not None:
+            elif len(raw) >= self.shortest and (found := _parse(raw)) is not None:
                 yield found
             elif raw:
                 self.odd += 1

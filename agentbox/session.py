@@ -63,8 +63,10 @@ def run(request: Request, engine: Engine) -> int:
     tty = sys.stdin.isatty() and sys.stdout.isatty()
     hosts = [(cover.target, str(cover.host)) for cover in request.git.covers]
     covered = [Mask(target, True, host, inode) for target, host in hosts if (inode := inode_of(host))]
+    records = audit.begin(request.identity, request.policy.agent, run_id, _workspace(request))
+    audit.note_masks(records, request.masks, [*request.mounts, *request.git.mounts], request.identity)
     try:
-        file = _lay_out(request, folder, run_id, tty)
+        file = _lay_out(request, folder, records, run_id, tty)
         argv = [*compose, "--progress", "quiet", "--project-directory", str(folder), "--env-file", os.devnull]
         argv += ["-f", str(file), "run", "--rm", "--name", name, *([] if tty else ["-T"])]
         # The broker, which publishes the ports in the agent's place, knows it by its service's name.
@@ -77,18 +79,17 @@ def run(request: Request, engine: Engine) -> int:
         return code if code == 0 and not forwarder.seen else _outcome(engine, name, code, compose, forwarder.seen)
     finally:
         _finish(engine, request, name, folder)
+        records.close()
         remove_made([*request.masks, *covered])
         tighten(request.policy, request.identity)
 
 
-def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
+def _lay_out(request: Request, folder: Path, records: audit.Records, run_id: str, tty: bool) -> Path:
     """Write the run directory: the compose file, the policy for /etc/agentbox, and what the broker reads."""
     own = owner.current()
     make_dir(folder, request.identity)
     (folder / "owner").write_text(own)
     (folder / "workspace").write_text(_workspace(request))
-    records = audit.begin(request.identity, request.policy.agent, run_id, _workspace(request))
-    audit.note_masks(records, request.masks, [*request.mounts, *request.git.mounts], request.identity)
     policy = shown_to_tools(request.policy, request.keys)
     etc = folder / "etc"
     etc.mkdir(0o755)

@@ -80,3 +80,17 @@ def test_a_tool_may_write_into_its_records_and_nothing_else_of_them(box: Box) ->
     assert "\u202e" not in text.stdout
     assert "]52;c;eA==" in text.stdout
     assert "2 lines that no record looks like" in text.stderr
+
+
+def test_quiet_leaves_the_terminal_to_the_program(box: Box) -> None:
+    """The control is the same session without --quiet."""
+    (box.workspace / ".env").write_text("x")
+    said = {}
+    for options in ((), ("--quiet",)):
+        script = f"echo out; echo err >&2; touch .envrc Makefile; echo '{len(options)}' > .envrc; exit 7"
+        done = box.agentbox("shell", "pi", *options, "--", "bash", "-c", script)
+        assert (done.returncode, done.stdout) == (7, "out\n")
+        said[options] = done.stderr
+    assert "masked .env" in said[()]
+    assert "run later by this machine" in said[()]
+    assert said["--quiet",] == "err\n"

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from agentbox import audit, identity
-from agentbox.audit_read import LONGEST, MOST
+from agentbox import audit, audit_events, identity
+from agentbox.audit_events import INSIDE_BYTES
+from agentbox.audit_read import LONGEST
 from agentbox.mask import Mask
 from agentbox.workspace import Mount
 
@@ -324,10 +325,43 @@ def test_values_of_other_kinds_are_passed_over(call, begin):
 def test_a_flood_is_read_to_a_bound_and_said_so(call, begin):
     records = begin()
     line = json.dumps({**VAULT, "path": "x" * 900}) + "\n"
-    records.inside.write_text(line * (MOST // len(line) + 5000))
+    records.inside.write_text(line * (INSIDE_BYTES // len(line) + 5000))
     _, out, err = call("audit", "--json")
-    assert len(out.splitlines()) <= MOST // len(line) + 100
+    assert (INSIDE_BYTES >> 1) // len(line) < len(out.splitlines()) <= INSIDE_BYTES // len(line) + 100
     assert "too large; only its beginning was read" in err
+
+
+def test_many_tiny_records_are_none(call, begin):
+    begin().inside.write_text("{}\n" * 300_000)
+    _, out, err = call("audit")
+    assert out == ""
+    assert "300000 lines that no record looks like" in err
+
+
+def test_more_events_than_fit_leave_the_latest(call, begin, monkeypatch):
+    monkeypatch.setattr(audit_events, "MOST_EVENTS", 10)
+    for run in range(4):
+        broker(begin(run=str(run)), *[{**DENIED, "port": run * 10 + number + 1} for number in range(7)])
+    _, out, err = call("audit", "--json")
+    assert [json.loads(line)["fields"]["port"] for line in out.splitlines()] == [*range(25, 28), *range(31, 38)]
+    assert "18 older events left out" in err
+
+
+def test_the_end_of_a_run_leaves_no_large_file_of_a_tools(begin, tmp_path):
+    records = begin()
+    lines(records.inside, VAULT)
+    records.close()
+    assert json.loads(records.inside.read_text())["rule"] == KEY
+    with records.inside.open("ab") as file:
+        file.truncate(audit.LARGEST * 3)
+    records.close()
+    assert records.inside.stat().st_size == audit.LARGEST
+    records.inside.rename(tmp_path / "other")
+    with (tmp_path / "other").open("ab") as file:
+        file.truncate(audit.LARGEST * 3)
+    records.inside.symlink_to(tmp_path / "other")
+    records.close()
+    assert (tmp_path / "other").stat().st_size == audit.LARGEST * 3
 
 
 @pytest.mark.parametrize("kind", ["symlink", "pipe", "folder", "socket", "gone"])
@@ -393,11 +427,11 @@ def test_follow_shows_what_comes_through_rotation_truncation_and_new_runs(begin)
         broker(begin(run="2"), {**DENIED, "host": "other-run.example"})
         assert follower.next()["run"] == "2"
         with records.inside.open("a") as whole:
-            whole.write('{"path": "/in two')
+            whole.write('{"layer": "guard", "operation": "read", "rule": "name .env", "path": "/workspace/in two')
             whole.flush()
             time.sleep(1.2)
             whole.write(' parts"}\n')
-        assert follower.next()["fields"]["path"] == "/in two parts"
+        assert follower.next()["fields"]["path"] == "/workspace/in two parts"
     finally:
         code = follower.end()
     assert code == 130
