@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from itertools import groupby
 
-import click
 from rich.padding import Padding
 from rich.text import Text
 
@@ -19,25 +19,25 @@ AGENT, LAYER = 8, 6  # widths
 
 
 def show(events: list[Event]) -> None:
-    import sys
-
     console = terminal.console()
+    folded = sys.stdout.isatty()
     for event, times in _folded(events):
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.time))
-        what = one_line(event.what) + (f", {times} times" if times > 1 else "")
-        why, allow = one_line(event.why), one_line(event.allow)
-        if not sys.stdout.isatty() and not terminal.colours(sys.stdout):
-            rest = (f" ({why})" if why else "") + (f"  allow: {allow}" if allow else "")
-            click.echo(f"{when}  {event.agent:{AGENT}}  {event.layer:{LAYER}}  {what}{rest}")
+        layer = (f"{event.layer:{LAYER}}", COLOURS[event.layer])
+        head = Text.assemble((when, "dim"), f"  {event.agent:{AGENT}}  ", layer, "  ")
+        what = Text(one_line(event.what) + (f", {times} times" if times > 1 else ""), overflow="fold")
+        why, allow = Text(one_line(event.why), overflow="fold"), Text(one_line(event.allow), "cyan")
+        if not folded:
+            line = Text.assemble(
+                head, what, *((" (", why, ")") if why else ()), *(("  allow: ", allow) if allow else ())
+            )
+            console.print(line, soft_wrap=True)
             continue
-        head = Text.assemble(
-            (when, "dim"), f"  {event.agent:{AGENT}}  ", (f"{event.layer:{LAYER}}", COLOURS[event.layer])
-        )
-        console.print(head, Text(what, overflow="fold"))
+        console.print(head.append_text(what))
         if why:
-            console.print(Padding(Text(why, "dim", overflow="fold"), (0, 0, 0, 2)))
+            console.print(Padding(why, (0, 0, 0, 2)), style="dim")
         if allow:  # not folded: a command that is copied is one line
-            console.print(Text.assemble("  allow: ", (allow, "cyan")), soft_wrap=True)
+            console.print(Text.assemble("  allow: ", allow), soft_wrap=True)
 
 
 def _folded(events: list[Event]) -> Iterator[tuple[Event, int]]:

@@ -330,6 +330,7 @@ def test_refusals_are_in_the_audit_log_as_one_line_each(world: World) -> None:
         ("allow", PLAIN, 443, "CONNECT"),
     ]
     assert lines[0]["rule"] == "default" and lines[0]["agent"] == "claude" and lines[0]["run"] == "test"
+    assert lines[0]["remedy"] == OTHER and "remedy" not in lines[1]
     assert "secret" not in str(lines)
 
 

@@ -88,7 +88,9 @@ def test_a_terminal_without_colours_gets_no_escape_at_all(denied, name, variable
 
 
 def test_force_color_colours_a_pipe_and_no_color_wins(denied):
-    assert CODES.search(in_pipe("audit", FORCE_COLOR="1"))
+    coloured = in_pipe("audit", FORCE_COLOR="1")
+    assert CODES.search(coloured)
+    assert CODES.sub("", coloured) == in_pipe("audit")
     assert not CODES.search(in_pipe("audit", FORCE_COLOR="1", NO_COLOR="1"))
     assert not CODES.search(in_pipe("audit", FORCE_COLOR="0"))
 
@@ -109,6 +111,14 @@ def test_lines_fit_the_terminal_and_lose_nothing(denied, name, columns):
             assert all(char in folded for char in word)
         if columns >= 80:
             assert "0.87.1" in shown
+
+
+def test_doctor_cuts_nothing_on_a_narrow_terminal(home):
+    def words(text: str) -> str:
+        return re.sub(r"[^a-z]", "", CODES.sub("", text))
+
+    assert "\u2026" not in on_terminal("doctor", columns=40)
+    assert len(words(on_terminal("doctor", columns=40))) == len(words(on_terminal("doctor", columns=200)))
 
 
 @pytest.mark.parametrize("columns", WIDTHS)
