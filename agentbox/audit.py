@@ -14,6 +14,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from agentbox.workspace import Mount, private_dirs
 
 OWN, EGRESS, INSIDE = "run.jsonl", "egress/audit.jsonl", "inside.jsonl"
 KEPT_RUNS = 100
-NAMED = 256  # paths in one record
+NAMED = 32 << 10  # bytes of paths in one record
 LOOKED_AT = 20  # runs, where a shell waits for the answer
 LARGEST = 2 << 20  # bytes of INSIDE that are kept; its writers stop at 1 MiB
 
@@ -82,12 +83,14 @@ def begin(identity: Identity, agent: str, run_id: str, workspace: str) -> Record
 
 def note_masks(records: Records, masks: list[Mask], mounts: list[Mount], identity: Identity) -> None:
     """One record of what a run covered: secrets by the path that --unmask takes, and agents' state."""
+    if not masks:
+        return
     private = {str(path) for path in private_dirs(identity)}
-    state = [mask for mask in masks if mask.host in private]
-    secret = [mask for mask in masks if mask.host not in private]
-    if masks:
-        paths = list(dict.fromkeys(_below(mask.host, mounts) for mask in secret))
-        records.note("mask", count=len(paths), paths=paths[:NAMED], state=[_below(mask.host, mounts) for mask in state])
+    secret = dict.fromkeys(_below(mask.host, mounts) for mask in masks if mask.host not in private)
+    state = [_below(mask.host, mounts) for mask in masks if mask.host in private]
+    sizes = accumulate(len(json.dumps(path)) for path in secret)
+    paths = [path for path, size in zip(secret, sizes, strict=True) if size < NAMED]
+    records.note("mask", count=len(secret), paths=paths, state=state)
 
 
 def _below(path: str, mounts: list[Mount]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from agentbox import audit, hosts
-from agentbox.audit_read import Lines, Record, moment, text, texts, whole
+from agentbox.audit_read import Lines, Record, flat, moment, text, texts, whole
 from agentbox.errors import AgentboxError
 from agentbox.identity import Identity
 from agentbox.policy_model import Policy
@@ -24,6 +24,7 @@ from agentbox.toml_text import write
 UNMASKED = 3  # globs in one command
 MOST_EVENTS = 50_000  # in memory; a tool that is refused in a loop makes as many as it likes
 # Of what a container wrote: fs-vault and the guards stop at 1 MiB, and none of their lines is shorter than 80 bytes.
+INSIDE_KEYS = ("time", "agent", "pid", "exe", "layer", "operation", "path", "rule")
 INSIDE_BYTES, SHORTEST = (1 << 20) + (64 << 10), 80
 
 
@@ -169,7 +170,8 @@ class _Run:
         command, name = self.cures.host(text(record, "remedy", 300))
         return self._event(record, "egress", (what, text(record, "reason")), allow=command, allow_host=name)
 
-    def _inside(self, record: Record) -> Event:
+    def _inside(self, found: Record) -> Event:
+        record = flat(found, INSIDE_KEYS)
         layer = "guard" if record.get("layer") == "guard" else "vault"
         rule, path = text(record, "rule"), text(record, "path")
         program = text(record, "exe").rpartition("/")[2]

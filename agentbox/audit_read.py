@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-LONGEST = 16 << 10  # bytes of a line; fs-vault's have at most 8 KiB
+LONGEST = 64 << 10  # bytes of a line; fs-vault's have at most 8 KiB, agentbox's own hold paths
 MOST = 8 << 20  # bytes of one file: the broker begins a new one at 4 MiB
 CHUNK = 64 << 10
 
@@ -95,6 +95,19 @@ def text(record: Record, key: str, most: int = 1024) -> str:
     """A value that is a string, cut to `most`; an empty one for any other."""
     value = record.get(key)
     return value[:most] if isinstance(value, str) else ""
+
+
+def flat(record: Record, keys: tuple[str, ...]) -> Record:
+    """What of the record is a text, cut, or a number that JSON has, under one of `keys`: all that is worth keeping of a
+    record whose writer is not known."""
+    found: Record = {}
+    for key in keys:
+        value = record.get(key)
+        if isinstance(value, str):
+            found[key] = value[:1024]
+        elif isinstance(value, int | float) and abs(value) < 1 << 53:  # neither of which NaN is
+            found[key] = value
+    return found
 
 
 def texts(record: Record, key: str) -> list[str]:

@@ -148,6 +148,18 @@ def test_names_of_masked_files_are_quoted(call, begin, home, path, allow):
     assert [each["allow"] for each in events(call)] == [allow]
 
 
+def test_a_record_of_many_masks_stays_readable_and_says_how_many(call, begin, home):
+    long = "\x01" * 1000
+    paths = [f"{home}/project/{number:03}-{long}/.env" for number in range(256)]
+    masks = [Mask("/x", False, path, (1, 1)) for path in paths]
+    audit.note_masks(begin(), masks, [Mount(home / "project", "/workspace", False)], identity.current())
+    (event,) = events(call)
+    named = event["what"].count("/.env")
+    assert 0 < named < 256
+    assert event["what"].endswith(f"and {256 - named} more")
+    assert event["allow"] == ""
+
+
 def test_state_of_agents_is_not_offered_to_unmask(call, begin, home):
     mask = Mask("/workspace/.pi", True, str(home / ".pi"), (1, 1))
     audit.note_masks(begin(), [mask], [Mount(home, "/workspace", False)], identity.current())
@@ -329,6 +341,22 @@ def test_a_flood_is_read_to_a_bound_and_said_so(call, begin):
     _, out, err = call("audit", "--json")
     assert (INSIDE_BYTES >> 1) // len(line) < len(out.splitlines()) <= INSIDE_BYTES // len(line) + 100
     assert "too large; only its beginning was read" in err
+
+
+@pytest.mark.parametrize(
+    "value", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 4000, "[" * 900 + "]" * 900, '"' + "x" * 60_000 + '"']
+)
+def test_json_stays_json_and_small_whatever_the_record_holds(call, begin, value):
+    names = ("time", "exe", "operation", "path", "rule", "layer", "agent", "pid", "more")
+    begin().inside.write_text("{" + ", ".join(f'"{name}": {value}' for name in names)[: LONGEST - 2] + "}\n")
+    _, out, _ = call("audit", "--json")
+
+    def refuse(text: str) -> None:
+        raise AssertionError(text)
+
+    for line in out.splitlines():
+        json.loads(line, parse_constant=refuse)
+        assert len(line) < 8000
 
 
 def test_many_tiny_records_are_none(call, begin):
