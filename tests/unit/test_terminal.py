@@ -167,6 +167,21 @@ def test_build_says_nothing_with_quiet_but_errors(call, docker, engine, monkeypa
     assert "the build failed" in err
 
 
+STEER = "\\033]52;c;eA==\\007\\033[2J\\342\\200\\256"
+HOSTILE = (
+    f"""case "$*" in *compose*" build "*) printf '#5 [pi 2/5] RUN {STEER}\\nlast words {STEER}\\n'; exit 1;; esac"""
+)
+
+
+def test_what_a_build_prints_is_written_out(call, docker, engine):
+    engine.answers["GET /images/json"] = (200, [])
+    docker(HOSTILE)
+    code, out, err = call("build", "pi")
+    assert (code, out) == (125, "")
+    assert err.count("]52;c;eA==") >= 3  # the step, and the last lines
+    assert not [char for char in err if not char.isprintable() and char != "\n"]
+
+
 def test_masks_are_not_named_with_quiet(call, home):
     """In `run` and all that starts a container: the same line of code as in `compose`, which has no --quiet."""
     from click import Context
