@@ -95,6 +95,10 @@ def _lay_out(request: Request, folder: Path, run_id: str, tty: bool) -> Path:
         path = etc / name
         path.write_text(text)
         path.chmod(0o644)
+    if request.keys.placeholders:
+        lines = (f"{name}={text}\n" for name, text in request.keys.placeholders.items())
+        (etc / "placeholders").write_text("".join(lines))
+        (etc / "placeholders").chmod(0o644)
     (etc / "probe").symlink_to(f"{request.policy.vault.tree}/.probe")
     empty = folder / "empty"
     empty.touch(0o444)

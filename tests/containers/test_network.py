@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from boxes import Box, finished, make_box
+from provider import own_address
 from reporting import show
 from routes import ROUTES
 
@@ -94,13 +95,6 @@ def neighbour(images: Callable[[str], str]) -> Iterator[str]:
     address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
     yield finished(["docker", "inspect", "-f", address, name]).stdout.strip()
     finished(["docker", "rm", "--force", name])
-
-
-def own_address() -> str:
-    """An address of the host that is not a bridge's."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))
-        return str(probe.getsockname()[0])
 
 
 def configure(box: Box, gateway: str, listed_port: int) -> None:
