@@ -14,13 +14,13 @@ from boxes import AGENTS, Agent, Box, masked, own
 from fake_model import Call, FakeModel, Shell
 from provider import LOGINS, Login, provider, seed, turn
 
-# What the inner agent says of the credential that it does not get.
+# What the inner agent says of the credential that it does not get, or what Hermes sends in its place.
 SAYS = {
     "pi": "No API key found for anthropic",
     "claude": "Not logged in",
-    "opencode": "unable to open database file",
-    "hermes": "Permission denied: '/agent/hermes/.env'",
+    "opencode": "Anthropic API key is missing",
 }
+NO_KEY = "no-key-required"
 EXAMPLES = "/usr/local/lib/node_modules/@earendil-works/pi-coding-agent/examples/extensions"
 SCOUT = "---\nname: scout\ndescription: looks around\ntools: read\n---\nYou are the scout.\n"
 SERVER = """#!/bin/sh
@@ -41,9 +41,13 @@ def test_an_agent_as_a_tool_finds_no_credential_and_says_so(agent: Agent, box: B
         done = box.run(agent.name, *agent.turn, options=agent.options)
     assert done.returncode == 0, done.stderr
     said = (box.workspace / "inner").read_text()
-    assert SAYS[agent.name] in said
-    assert "DONE" not in said
-    assert "status=1" in said
+    if agent.name == "hermes":
+        # It took the address from its tool's environment; the model server asks nobody for a key.
+        assert model.credentials == {agent.key, NO_KEY}
+    else:
+        assert SAYS[agent.name] in said
+        assert "DONE" not in said
+        assert "status=1" in said
 
 
 @pytest.mark.parametrize("login", LOGINS, ids=lambda login: f"{login.agent} {login.variable}")
@@ -76,7 +80,7 @@ def test_pis_sub_agents_work_with_the_placeholder(
     with provider(box, gateway, [Call("subagent", {"agent": "scout", "task": "look around"})], tmp_path) as model:
         done = box.run("pi", *agent.turn, options=agent.options)
     assert done.returncode == 0, done.stderr
-    assert model.results == ["DONE"]
+    assert ["DONE"] in [request.results for request in model.requests]
     assert model.credentials == {login.key}
     assert "You are the scout." in json.dumps([request.body for request in model.requests])
 
