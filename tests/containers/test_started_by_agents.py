@@ -73,7 +73,9 @@ def test_pis_sub_agents_work_with_the_placeholder(
     login, agent = LOGINS[0], AGENTS["pi"]
     monkeypatch.setenv(login.variable, login.key)
     script = f"cd {EXAMPLES} && tar -c subagent"
-    packed = subprocess.run(["docker", "run", "--rm", "--entrypoint=sh", images("pi"), "-c", script], check=True, stdout=subprocess.PIPE)
+    packed = subprocess.run(
+        ["docker", "run", "--rm", "--entrypoint=sh", images("pi"), "-c", script], check=True, stdout=subprocess.PIPE
+    )
     extensions = box.put(".pi/agent/extensions/.made-by-the-test", "").parent
     subprocess.run(["tar", "-x", "-C", extensions], input=packed.stdout, check=True)
     box.put(".pi/agent/agents/scout.md", SCOUT)
