@@ -1,5 +1,5 @@
-"""Keeps an eye on a run's broker. One that crashed is started again by the engine, which the agents' retries bridge; one
-that is gone for good would leave them retrying, Claude Code for minutes, without a word of why."""
+"""Keeps an eye on a run's broker. One that crashed is started again by the engine, which the agents' retries bridge;
+one that is gone for good would leave them retrying, Claude Code for minutes, without a word of why."""
 
 from __future__ import annotations
 
