@@ -1,4 +1,4 @@
-"""forward.py PORT...: what the host sends to a PORT of the container's own address goes to the same port of its loopback.
+"""forward.py PORT...: what the host sends to a PORT of the container's address goes to the same port of its loopback.
 
 A published port arrives from the network's gateway, or from the broker. Whoever else is on that network is turned away.
 """
