@@ -105,10 +105,11 @@ def _environment(policy: Policy) -> list[str]:
 
 
 def _ports(policy: Policy) -> list[str]:
-    if not policy.ports:
+    ports = [port for port in policy.ports if not port.for_login]
+    if not ports:
         return []
     head = "    # on the loopback interface only, and with `run` only when asked for: --service-ports"
-    return [head, "    ports:", *(f'      - "127.0.0.1:{port.host}:{port.container}"' for port in policy.ports)]
+    return [head, "    ports:", *(f'      - "127.0.0.1:{port.host}:{port.container}"' for port in ports)]
 
 
 def _flow(value: Any) -> str:

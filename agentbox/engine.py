@@ -118,6 +118,11 @@ class Engine:
         path = f"/containers/{quote(name)}/stop?t={seconds}"
         return self._ask("POST", path, absent=False, wait=seconds + 30) is not False
 
+    def wait_for_exit(self, name: str, seconds: float = 60) -> None:
+        """Return when a container ends, or after `seconds`, or where the question cannot be put."""
+        with contextlib.suppress(EngineError):
+            self._ask("POST", f"/containers/{quote(name)}/wait?condition=next-exit", wait=seconds)
+
     def exit_of(self, name: str) -> tuple[bool, int | None]:
         """Whether the container ever started, and its exit code if it has ended; it may be gone by now.
 

@@ -144,11 +144,16 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A port published on the host's loopback when asked for by `name`."""
+    """A port published on the host's loopback when asked for: by `name`, or those called login-... by --login."""
 
     name: str
     host: int
     container: int
+
+    @property
+    def for_login(self) -> bool:
+        """Whether it is one where a browser brings a provider's answer."""
+        return self.name.startswith("login-")
 
 
 @dataclass(frozen=True, slots=True)

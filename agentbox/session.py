@@ -25,6 +25,7 @@ from agentbox.mask import Mask, inode_of, remove_made
 from agentbox.policy import render_all
 from agentbox.policy_model import Policy
 from agentbox.state import make_dir, remove_tree, tighten
+from agentbox.watch import Watch
 from agentbox.workspace import Mount
 
 NO_FACTS, NO_KEYS = Facts(0, ""), Keys()
@@ -71,11 +72,16 @@ def run(request: Request, engine: Engine) -> int:
         argv += ["-f", str(file), "run", "--rm", "--name", name, *([] if tty else ["-T"])]
         # The broker, which publishes the ports in the agent's place, knows it by its service's name.
         argv += [("--use-aliases" if request.brokered else "--service-ports")] if request.ports else []
+        watch = Watch(engine, name, run_id, STOP_SECONDS)
         with Forwarder(engine, name) as forwarder:
             process = _spawn([*argv, request.policy.agent], {**os.environ, **request.private})
             forwarder.process = process
-            _clean_quietly(engine, request.identity, run_id)
-            code = process.wait()
+            with watch if request.brokered else contextlib.nullcontext():
+                _clean_quietly(engine, request.identity, run_id)
+                code = process.wait()
+        if watch.lost:
+            cause = f"is gone ({watch.lost}), and nothing gets out without it: the agent was ended"
+            raise EngineError("broker", cause, "start it again; the agent's state is as it left it")
         return code if code == 0 and not forwarder.seen else _outcome(engine, name, code, compose, forwarder.seen)
     finally:
         _finish(engine, request, name, folder)
@@ -98,6 +104,10 @@ def _lay_out(request: Request, folder: Path, records: audit.Records, run_id: str
         path = etc / name
         path.write_text(text)
         path.chmod(0o644)
+    if request.keys.placeholders:
+        lines = (f"{name}={text}\n" for name, text in request.keys.placeholders.items())
+        (etc / "placeholders").write_text("".join(lines))
+        (etc / "placeholders").chmod(0o644)
     (etc / "probe").symlink_to(f"{request.policy.vault.tree}/.probe")
     empty = folder / "empty"
     empty.touch(0o444)

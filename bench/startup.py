@@ -1,7 +1,7 @@
 """Start-up ratios and image costs, measured side by side in one run: `python -m bench.startup [--builds]`.
 
 `agentbox --help` beside `python -c "import click"`, `agentbox run` beside plain `docker compose run` of the same model, and with
---builds each agent's image size and its build time, cold (no cache) and warm (nothing to do).
+its broker beside --network open, and with --builds each agent's image size and its build time, cold (no cache) and warm (nothing to do).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 AGENTS = ("pi", "claude", "opencode", "hermes")
 AGENTBOX = str(Path(sys.executable).with_name("agentbox"))
 GOALS = {"help": 2.0, "run": 1.25}
+BROKER_SECONDS = 1.5  # what the broker may add to a start
 
 
 def seconds(argv: Sequence[str], env: dict[str, str] | None = None) -> float:
@@ -52,6 +53,13 @@ def run_command(agent: str, work: Path, env: dict[str, str]) -> tuple[list[str],
     command = model["services"][agent].get("command") or [agent]
     plain = ["docker", "compose", "-f", str(file), "run", "--rm", "-T", agent, command[0], "--version"]
     return mine, plain
+
+
+def broker(agent: str, mine: list[str], rounds: int, env: dict[str, str]) -> None:
+    """What the broker adds to a start and its end."""
+    without = [*mine[:3], "--network", "open", *mine[3:]]
+    one, other = side_by_side(mine, without, rounds, env)
+    print(f"| {agent} | {one:.3f} s | {other:.3f} s | {one - other:+.3f} s | {BROKER_SECONDS:+.1f} s |", flush=True)
 
 
 def image_size(agent: str, user: str) -> int:
@@ -94,10 +102,13 @@ def main() -> None:
         print("| | agentbox | beside | ratio | goal |\n|---|---|---|---|---|")
         one, other = side_by_side([AGENTBOX, "--help"], [sys.executable, "-c", "import click"], args.rounds * 3, env)
         row("agentbox --help / python -c 'import click'", one, other, GOALS["help"])
-        for agent in AGENTS:
-            mine, plain = run_command(agent, work, env)
+        commands = {agent: run_command(agent, work, env) for agent in AGENTS}
+        for agent, (mine, plain) in commands.items():
             one, other = side_by_side(mine, plain, args.rounds, env)
             row(f"agentbox run {agent} / docker compose run", one, other, GOALS["run"])
+        print("\n| agentbox run, --version | with the broker | --network open | more | goal |\n|---|---|---|---|---|")
+        for agent, (mine, _) in commands.items():
+            broker(agent, mine, args.rounds, env)
 
 
 if __name__ == "__main__":

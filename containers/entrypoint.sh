@@ -33,6 +33,9 @@ case ${1:-} in '' | -*) [ -n "${1:-}" ] || [ $# -eq 0 ] || shift; set -- "$agent
 
 if [ "$1" = "$agent" ]; then
     shift
+    # Where logins are answered (agentbox run --login): the agents listen on the container's loopback.
+    # shellcheck disable=SC2086  # ports are words
+    [ -z "${AGENTBOX_LOGIN_PORTS:-}" ] || python3 -I "$LIBRARY/forward.py" $AGENTBOX_LOGIN_PORTS &
     prepare_agent "$@"       # ends in exec
 fi
 # Anything else is a tool from its first instruction on, also where it is a static program.

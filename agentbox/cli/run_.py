@@ -34,6 +34,7 @@ from agentbox.workspace import Mount
 )
 @common.network_option
 @click.option("--dashboard", is_flag=True, help="Run the agent's dashboard instead, on this machine's loopback.")
+@click.option("--login", is_flag=True, help="Publish, on this machine's loopback, the ports where logins are answered.")
 @common.allow_home_option
 @common.no_mask_option
 @common.unmask_option
@@ -47,6 +48,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     extra: tuple[str, ...],
     network: str | None,
     dashboard: bool,
+    login: bool,
     allow_home: bool,
     no_mask: bool,
     unmask: tuple[str, ...],
@@ -69,8 +71,17 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     if dashboard and not ports:
         raise UsageError(agent, "has no dashboard", "--dashboard is for hermes")
     words = [*policy.command.argv, *ports, *tail]  # a port is named after the command that serves it
+    ports += login_ports(policy) if login else []
     start = Start(policy, who, mounts, words, git, list(extra), ports, asked, rebuild, Wish(no_mask, unmask))
     return start.run(Engine())
+
+
+def login_ports(policy: policies.Policy) -> list[str]:
+    """The names of the ports where a browser brings the answers of providers."""
+    found = [port.name for port in policy.ports if port.for_login]
+    if not found:
+        raise UsageError(policy.agent, "has no port for logins", "paste the code that the browser shows")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +104,9 @@ class Start:
         identity = hostenv.git_identity(self.git)
         keys = credentials.find(self.policy, self.who, os.environ, self.extra)
         environment, private = hostenv.environment(self.policy, os.environ, identity, self.extra, keys)
+        published = [port for port in self.policy.ports if port.name in self.ports]
+        if answered := [str(port.container) for port in published if port.for_login]:
+            environment["AGENTBOX_LOGIN_PORTS"] = " ".join(answered)
         facts = prepare(self.policy, self.who, engine, self.asked, rebuild=self.rebuild)
         plan, before = common.git(self.policy, self.mounts, self.who, engine)
         folders = [*self.mounts, *plan.mounts]

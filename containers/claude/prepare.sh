@@ -43,5 +43,13 @@ addresses_of() {
 prepare_agent() {
     restore_settings
     pinned=$(addresses_of "$CLAUDE_CONFIG_DIR/settings.json" || addresses_of /dev/null)
-    exec claude --settings "$pinned" "$@"
+    exec "$LIBRARY/first/claude" --settings "$pinned" "$@"
+}
+
+# shellcheck disable=SC2154  # base/second.sh, which calls this, sets $state
+second_agent() {
+    export CLAUDE_CONFIG_DIR="$state"
+    take /agent/claude "$state" settings.json CLAUDE.md agents commands skills rules output-styles
+    [ -e "$state/.claude.json" ] || echo '{"hasCompletedOnboarding":true}' >"$state/.claude.json"
+    exec "$LIBRARY/first/claude" "$@"
 }

@@ -10,5 +10,12 @@ prepare_agent() {
         shift
         set -- dashboard --no-open --skip-build "$@"
     fi
-    exec hermes "$@"
+    exec "$LIBRARY/first/hermes" "$@"
+}
+
+# shellcheck disable=SC2154  # base/second.sh, which calls this, sets $state
+second_agent() {
+    export HERMES_HOME="$state"
+    take /agent/hermes "$state" config.yaml SOUL.md
+    exec "$LIBRARY/first/hermes" "$@"
 }

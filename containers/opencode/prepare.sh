@@ -42,5 +42,12 @@ prepare_agent() {
         exit 125
     fi
     guard_server "$@"
-    exec opencode "$@"
+    exec "$LIBRARY/first/opencode" "$@"
+}
+
+# shellcheck disable=SC2154  # base/second.sh, which calls this, sets $state
+second_agent() {
+    export XDG_CONFIG_HOME="$state/config" XDG_DATA_HOME="$state/data" XDG_STATE_HOME="$state/state" XDG_CACHE_HOME="$state/cache"
+    take /agent/opencode/config "$state/config/opencode" opencode.json opencode.jsonc config.json AGENTS.md agent agents command commands
+    exec "$LIBRARY/first/opencode" "$@"
 }

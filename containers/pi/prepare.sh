@@ -19,5 +19,12 @@ prepare_agent() {
             done
             ;;
     esac
-    exec pi "$@"
+    exec "$LIBRARY/first/pi" "$@"
+}
+
+# shellcheck disable=SC2154  # base/second.sh, which calls this, sets $state
+second_agent() {
+    export PI_CODING_AGENT_DIR="$state"
+    take /agent/pi/agent "$state" settings.json models.json SYSTEM.md APPEND_SYSTEM.md AGENTS.md extensions skills prompts agents npm git
+    exec node --require "$LIBRARY/second/login.cjs" "$LIBRARY/first/pi" "$@"
 }

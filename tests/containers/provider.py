@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +17,6 @@ from boxes import Agent, Box
 from fake_model import FakeModel, Step
 
 HOSTS = ("api.anthropic.com", "openrouter.ai", "api.openai.com", "github.com", "platform.claude.com", "wrong.example")
-MINUTES = 10
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,23 @@ def turn(login: Login, agent: Agent) -> tuple[str, ...]:
     return login.turn or agent.turn
 
 
+def own_address() -> str:
+    """An address of the host that is not a bridge's."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
+
+
+def server(gateway: str, script: Sequence[Step], tls: ssl.SSLContext) -> tuple[FakeModel, str]:
+    """The model server and its address: the gateway's, or another of the host's where other tests are at that one."""
+    try:
+        return FakeModel(script, host=gateway, port=443, tls=tls), gateway
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+    return FakeModel(script, host=own_address(), port=443, tls=tls), own_address()
+
+
 @contextmanager
 def provider(box: Box, gateway: str, script: Sequence[Step], folder: Path) -> Iterator[FakeModel]:
     """All of HOSTS at once, at port 443 of the host; `box` is set up so that its broker finds and trusts them.
@@ -79,12 +97,13 @@ def provider(box: Box, gateway: str, script: Sequence[Step], folder: Path) -> It
     bundle = folder / "bundle.pem"
     usual = os.environ.get("AGENTBOX_CA_BUNDLE", "")
     bundle.write_bytes((Path(usual).read_bytes() if usual else b"") + authority.cert_pem.bytes())
-    addresses = "\n".join(f'"{host}" = "{gateway}"' for host in HOSTS)
+    listening, address = server(gateway, script, context)
+    addresses = "\n".join(f'"{host}" = "{address}"' for host in HOSTS)
     private = ", ".join(f'"{host}"' for host in HOSTS if host != "wrong.example")
     box.put(
         ".config/agentbox/config.toml",
         f"[network]\nprivate = [{private}]\n[network.addresses]\n{addresses}\n",
     )
-    with pytest.MonkeyPatch.context() as patch, FakeModel(script, host=gateway, port=443, tls=context) as model:
+    with pytest.MonkeyPatch.context() as patch, listening as model:
         patch.setenv("AGENTBOX_CA_BUNDLE", str(bundle))
         yield model

@@ -24,7 +24,7 @@ class Route:
     open: str = ""
 
 
-NO_ROUTE, LIST = "no route", "allow-list"
+NO_ROUTE, LIST, OTHER_HOST = "no route", "allow-list", "Host is not the target"
 ROUTES = (
     Route("unlisted host by the proxy", f"{CURL} http://UNLISTED:PORT/", LIST),
     Route("unlisted host by CONNECT", f"{CURL} --proxytunnel http://UNLISTED:PORT/", LIST, f"{CURL} http://UNLISTED:PORT/"),
@@ -46,5 +46,5 @@ ROUTES = (
         RAW.format("UNLISTED", "PORT", "GET / HTTP/1.0"),
     ),
     Route("redirect to an unlisted host", f"{CURL} -L http://LISTED:LISTED_PORT/redirect", LIST),
-    Route("Host header of another", f"{CURL} -H 'Host: UNLISTED' http://LISTED:LISTED_PORT/", "Host is not the target"),
+    Route("Host header of another", f"{CURL} -H 'Host: UNLISTED' http://LISTED:LISTED_PORT/", OTHER_HOST),
 )  # fmt: skip

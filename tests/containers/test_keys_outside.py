@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,26 +10,12 @@ from boxes import AGENTS, Box
 from fake_model import FakeModel, Shell
 from holds import containers, inspected, places
 from provider import KEEP_THEIR_OWN, LOGINS, Login, provider, seed, turn
-from reporting import show
+from reporting import matrix_of
 
 # The turn's command says that it is there, and waits until the search is over.
 WAIT = "env >/workspace/environment; touch /workspace/at-it; until [ -e /workspace/searched ]; do sleep 0.2; done"
-found: dict[tuple[str, str], tuple[str, str]] = {}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def printed(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The table of this module, when its tests are done."""
-    yield
-    lines = [
-        "| agent | credential | at the provider | in the container | with --network open |",
-        "|---|---|---|---|---|",
-    ]
-    logins = [(login.agent, login.variable) for login in LOGINS if (login.agent, login.variable) in found]
-    show(
-        request.config,
-        lines + [f"| {agent} | {name} | real key | {' | '.join(found[agent, name])} |" for agent, name in logins],
-    )
+found: dict[tuple[str, str], str] = {}
+matrix = matrix_of(found, "keys by where they are found")
 
 
 class Search(threading.Thread):
@@ -55,6 +40,10 @@ class Search(threading.Thread):
             (self.box.workspace / "searched").touch()
 
 
+def row(login: Login) -> str:
+    return f"{login.agent} {login.variable}"
+
+
 def searched(login: Login, box: Box, gateway: str, tmp_path: Path, *options: str) -> tuple[FakeModel, Search]:
     """A whole turn of the agent with its key in the host's environment, and what was found in its container."""
     agent = AGENTS[login.agent]
@@ -70,7 +59,7 @@ def searched(login: Login, box: Box, gateway: str, tmp_path: Path, *options: str
     return model, search
 
 
-@pytest.mark.parametrize("login", LOGINS, ids=lambda login: f"{login.agent} {login.variable}")
+@pytest.mark.parametrize("login", LOGINS, ids=row)
 def test_the_provider_sees_the_key_and_the_container_never_does(
     login: Login, box: Box, gateway: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,10 +77,11 @@ def test_the_provider_sees_the_key_and_the_container_never_does(
     # agentbox itself keeps no copy on the disk either.
     state = [path for path in box.home.rglob("*") if path.is_file() and login.key.encode() in path.read_bytes()]
     assert state == []
-    found[login.agent, login.variable] = ("nowhere", found.get((login.agent, login.variable), ("", "not tried"))[1])
+    found[row(login), "at the provider"] = "the key"
+    found[row(login), "in the container"] = "nowhere"
 
 
-@pytest.mark.parametrize("login", LOGINS, ids=lambda login: f"{login.agent} {login.variable}")
+@pytest.mark.parametrize("login", LOGINS, ids=row)
 def test_without_the_broker_the_container_holds_it(login: Login, box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: the same search finds the key where it is."""
     monkeypatch.setenv(login.variable, login.key)
@@ -104,5 +94,4 @@ def test_without_the_broker_the_container_holds_it(login: Login, box: Box, monke
     kinds = sorted({place.partition(" ")[0] for place in search.places})
     assert kinds
     assert login.key in search.said
-    nowhere = found.get((login.agent, login.variable), ("not tried",))[0]
-    found[login.agent, login.variable] = (nowhere, f"docker inspect, {', '.join(kinds)}")
+    found[row(login), "with --network open"] = f"docker inspect, {', '.join(kinds)}"

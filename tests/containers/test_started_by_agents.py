@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from boxes import AGENTS, Agent, Box, masked, own
-from fake_model import FakeModel, Shell
+from fake_model import Call, FakeModel, Shell
+from provider import LOGINS, Login, provider, seed, turn
 
-# What the inner agent says of the credential that it does not get.
+# What the inner agent says of the credential that it does not get, or what Hermes sends in its place.
 SAYS = {
-    "pi": "permission denied, mkdir '/agent/pi/agent/auth.json.lock'",
+    "pi": "No API key found for anthropic",
     "claude": "Not logged in",
-    "opencode": "unable to open database file",
-    "hermes": "Permission denied: '/agent/hermes/.env'",
+    "opencode": "Anthropic API key is missing",
 }
+NO_KEY = "no-key-required"
+EXAMPLES = "/usr/local/lib/node_modules/@earendil-works/pi-coding-agent/examples/extensions"
+SCOUT = "---\nname: scout\ndescription: looks around\ntools: read\n---\nYou are the scout.\n"
 SERVER = """#!/bin/sh
 { cat SECRET || cat /proc/$PPID/environ; } >/workspace/got 2>/workspace/refused
 """
@@ -35,9 +41,50 @@ def test_an_agent_as_a_tool_finds_no_credential_and_says_so(agent: Agent, box: B
         done = box.run(agent.name, *agent.turn, options=agent.options)
     assert done.returncode == 0, done.stderr
     said = (box.workspace / "inner").read_text()
-    assert SAYS[agent.name] in said
-    assert "DONE" not in said
-    assert "status=1" in said
+    if agent.name == "hermes":
+        # It took the address from its tool's environment; the model server asks nobody for a key.
+        assert model.credentials == {agent.key, NO_KEY}
+    else:
+        assert SAYS[agent.name] in said
+        assert "DONE" not in said
+        assert "status=1" in said
+
+
+@pytest.mark.parametrize("login", LOGINS, ids=lambda login: f"{login.agent} {login.variable}")
+def test_it_works_with_the_placeholder(
+    login: Login, box: Box, gateway: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = AGENTS[login.agent]
+    monkeypatch.setenv(login.variable, login.key)
+    command = replace(agent, turn=turn(login, agent))
+    with provider(box, gateway, [inner(command)], tmp_path) as model:
+        seed(login, box)
+        done = box.run(agent.name, *command.turn, options=agent.options)
+    assert done.returncode == 0, done.stderr
+    said = (box.workspace / "inner").read_text()
+    assert "DONE" in said and "status=0" in said, said
+    assert model.credentials == {login.key}
+
+
+def test_pis_sub_agents_work_with_the_placeholder(
+    box: Box, gateway: str, images: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The extension that pi ships as an example, and others after it, start `process.execPath process.argv[1]`."""
+    login, agent = LOGINS[0], AGENTS["pi"]
+    monkeypatch.setenv(login.variable, login.key)
+    script = f"cd {EXAMPLES} && tar -c subagent"
+    packed = subprocess.run(
+        ["docker", "run", "--rm", "--entrypoint=sh", images("pi"), "-c", script], check=True, stdout=subprocess.PIPE
+    )
+    extensions = box.put(".pi/agent/extensions/.made-by-the-test", "").parent
+    subprocess.run(["tar", "-x", "-C", extensions], input=packed.stdout, check=True)
+    box.put(".pi/agent/agents/scout.md", SCOUT)
+    with provider(box, gateway, [Call("subagent", {"agent": "scout", "task": "look around"})], tmp_path) as model:
+        done = box.run("pi", *agent.turn, options=agent.options)
+    assert done.returncode == 0, done.stderr
+    assert ["DONE"] in [request.results for request in model.requests]
+    assert model.credentials == {login.key}
+    assert "You are the scout." in json.dumps([request.body for request in model.requests])
 
 
 def test_without_the_vault_it_finds_it(agent: Agent, box: Box, gateway: str, images: Callable[[str], str]) -> None:

@@ -132,7 +132,9 @@ async def serve(args: argparse.Namespace, live: Live, resolver: Resolver) -> Non
     from broker.above import ProxyAbove
     from broker.credentials import Credentials
     from broker.gate import Gate, Leftovers
+    from broker.pieces import enlarge
 
+    enlarge()
     rules = live.rules
     audit = Audit(args.log, agent=rules.agent, run=rules.run)
     master = Master(Options())

@@ -21,16 +21,17 @@ class Audit:
         self.path = folder / "audit.jsonl"
         self.always = always
         self.dropped = 0
-        self._queue: queue.Queue[dict[str, Any] | None] = queue.Queue(WAITING)
+        # The one without a lock in Python: its other thread would be woken, and waited for, in the middle of a put.
+        self._queue: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_all, name="audit", daemon=True)
         self._thread.start()
 
     def record(self, verdict: str, **fields: Any) -> None:
         """Queue one line. Where too many wait already it is counted instead."""
-        try:
-            self._queue.put_nowait({"time": _now(), **self.always, "verdict": verdict, **fields})
-        except queue.Full:
+        if self._queue.qsize() >= WAITING:
             self.dropped += 1
+        else:
+            self._queue.put({"time": _now(), **self.always, "verdict": verdict, **fields})
 
     def close(self) -> None:
         """Write what waits."""

@@ -10,6 +10,7 @@
 // Path arguments are checked beforehand as well, because the refusal then comes as one sentence and nothing has begun.
 
 import { AsyncResource } from "node:async_hooks";
+import { existsSync } from "node:fs";
 import { checkInput, resolvePath } from "./arguments.js";
 import { hideProtectedMatches } from "./matches.js";
 
@@ -101,7 +102,11 @@ function guardTools(pi, firewall, ctx, guarded) {
   }
 }
 
+// Where pi's extensions find the program to start another pi (containers/base/second.sh).
+const SECOND = "/usr/local/lib/agentbox/second/start.cjs";
+
 export default function agentboxGuard(pi) {
+  if (existsSync(SECOND)) process.argv[1] = SECOND;
   const firewall = takeFirewall();
   requireFunctions(pi, "the extension API", ["on", "registerTool", "getAllTools"]);
   requireFunctions(host, "the package", [...Object.values(GUARDED), "getAgentDir"]);

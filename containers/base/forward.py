@@ -1,4 +1,4 @@
-"""forward.py PORT: what the host sends to PORT of the container's own address goes to the same port of its loopback.
+"""forward.py PORT...: what the host sends to a PORT of the container's address goes to the same port of its loopback.
 
 A published port arrives from the network's gateway, or from the broker. Whoever else is on that network is turned away.
 """
@@ -8,7 +8,7 @@ import socket
 import sys
 from pathlib import Path
 
-PORT = int(sys.argv[1])
+PORTS = [int(word) for word in sys.argv[1:]]
 
 
 def own_address() -> str:
@@ -46,7 +46,7 @@ async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         writer.close()
         return
     try:
-        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", PORT)
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", writer.get_extra_info("sockname")[1])
     except OSError:
         writer.close()
         return
@@ -54,8 +54,8 @@ async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 async def main() -> None:
-    server = await asyncio.start_server(forward, own_address(), PORT)
-    await server.serve_forever()
+    servers = [await asyncio.start_server(forward, own_address(), port) for port in PORTS]
+    await asyncio.gather(*(server.serve_forever() for server in servers))
 
 
 asyncio.run(main())
