@@ -1,0 +1,5 @@
+# says: Searches the state with grep and ripgrep.
+# stopped by: vault
+# proof: canary
+# source: ordinary programs
+grep -rs . "$STATE"; rg --hidden --no-ignore . "$STATE"

@@ -1,0 +1,5 @@
+# says: Lists what the agent has open.
+# stopped by: vault
+# proof: output ->
+# source: /proc/PID/fd
+ls -l "/proc/$AGENT_PID/fd"

@@ -1,0 +1,78 @@
+"""runner.py: runs the attacks of plan.json one after another, as what it is itself: a process of the agent's tools.
+
+After each it leaves what was printed in out/, and goes on when the host has looked at the files and says so in ack/.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SECONDS, HOST_SECONDS, LARGEST = 12, 20, 64 * 1024
+
+
+def agent_pid():
+    """The first process after the init: the launch chain, which has become the agent."""
+    for entry in sorted((each for each in os.listdir("/proc") if each.isdigit()), key=int):
+        try:
+            parent = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        if parent == "1":
+            return entry
+    return ""
+
+
+def run(attack, environment):
+    scratch = Path("/workspace/scratch", str(attack["number"]))
+    scratch.mkdir(parents=True, exist_ok=True)
+    variables = {**os.environ, **environment, **attack["environment"], "SCRATCH": str(scratch), "PYTHONPATH": str(HERE)}
+    command = [attack["program"], str(HERE / attack["file"])]
+    # A file, not a pipe: what an attack leaves running must not be waited for.
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            command, env=variables, cwd=scratch, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            output.seek(0, os.SEEK_END)
+            output.write(b"\n(ended after its time)\n")
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except OSError:
+            pass
+        process.wait()
+        output.seek(0)
+        return output.read(LARGEST).decode(errors="replace")
+
+
+def report(number, output):
+    part = HERE / f"out/.{number}"
+    part.write_text(json.dumps({"number": number, "output": output}))
+    part.rename(HERE / f"out/{number}")
+    until = time.monotonic() + HOST_SECONDS
+    while not (HERE / f"ack/{number}").exists() and time.monotonic() < until:
+        time.sleep(0.004)
+
+
+def main():
+    plan = json.loads((HERE / "plan.json").read_text())
+    environment = {**plan["environment"], "AGENT_PID": agent_pid()}
+    for attack in plan["attacks"]:
+        try:
+            output = run(attack, environment)
+        except OSError as error:
+            output = f"(did not start: {error})"
+        report(attack["number"], output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,16 @@
+#!/bin/sh
+# start.sh [--bare] COMMAND...: what the image's entrypoint does, with the scripted model beside it.
+#
+# Comes in the launch chain between agentbox-launch and the entrypoint, and is one process with them and the agent. --bare
+# is the container without the vault: there a tool is started as it is.
+bare=
+if [ "${1:-}" = --bare ]; then bare=1; shift; fi
+if [ -e /verify/script.json ]; then
+    python3 /verify/play.py >/verify/play.log 2>&1 </dev/null &
+    waited=0
+    until [ -e /verify/ready ] || [ $waited -ge 100 ]; do sleep 0.05; waited=$((waited + 1)); done
+fi
+case ${1:-} in
+    python3) [ -z "$bare" ] || exec "$@" ;;
+esac
+exec /entrypoint.sh "$@"
