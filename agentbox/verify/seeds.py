@@ -60,6 +60,7 @@ def _claude(canary: Canary) -> Files:
 
 def _opencode(canary: Canary) -> Files:
     config = {
+        "$schema": "https://opencode.ai/config.json",  # opencode adds the line where it is missing
         "model": "anthropic/claude-sonnet-4-5",
         "permission": {"*": "allow"},
         "provider": {"anthropic": {"options": {"baseURL": f"{URL}/v1"}}},

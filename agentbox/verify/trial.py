@@ -35,6 +35,9 @@ RUNNER = ("python3", f"{INSIDE}/runner.py")
 ENTRYPOINT = ["/usr/local/bin/agentbox-launch", f"{INSIDE}/start.sh"]
 POLL_SECONDS, SETTLE_SECONDS = 0.01, 0.3
 TAIL = 300
+# Proofs that lie in files of the host's, and families whose attacks do not get in each other's way.
+WATCHED = ("changed", "unreported")
+BESIDE = ("node", "network")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,10 @@ class _Bench:
             file = f"attack-{number}-{attack.name}{attack.kind}"
             (place / file).write_text(attack.text)
             program = PROGRAMS[attack.kind]
-            listed.append({"number": number, "file": file, "program": program, "environment": environment})
+            beside = attack.family in BESIDE and attack.proof not in WATCHED
+            listed.append(
+                {"number": number, "file": file, "program": program, "environment": environment, "beside": beside}
+            )
             self._watch(attack, number, environment)
         shell = [{"call": "shell", "command": " ".join(RUNNER)}] if listed else []
         (place / "plan.json").write_text(json.dumps({"attacks": listed, "environment": {}}))
@@ -217,7 +223,7 @@ class _Bench:
         return {**names, **self.world.places, **self.trial.setting.listener.names}
 
     def _watch(self, attack: Attack, number: int, environment: dict[str, str]) -> None:
-        if attack.proof not in ("changed", "unreported"):
+        if attack.proof not in WATCHED:
             return
         path = self.world.on_host(_filled(attack.argument, environment))
         if path is not None:

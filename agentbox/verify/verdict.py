@@ -27,7 +27,7 @@ class Verdict:
 def judge(agent: str, attack: Attack, tested: Trial, control: Trial) -> Verdict:
     """The verdict on one attack."""
     here, there = tested.outcomes[attack.path], control.outcomes[attack.path]
-    output = one_line(here.output.strip())[:SHOWN]
+    output = one_line(here.output.strip())[-SHOWN:]
     if here.worked:
         return Verdict(agent, attack, BREACH, f"it works; {attack.protections} should stop it", output)
     if not here.ran:
@@ -35,7 +35,7 @@ def judge(agent: str, attack: Attack, tested: Trial, control: Trial) -> Verdict:
     if not there.ran:
         return Verdict(agent, attack, UNPROVEN, f"the control, without {attack.protections}, did not run: {control.failure}")
     if not there.worked:
-        said = one_line(there.output.strip())[:SHOWN]
+        said = one_line(there.output.strip())[-SHOWN:]
         return Verdict(agent, attack, UNPROVEN, f"it fails without {attack.protections} too", said)
     return Verdict(agent, attack, DENIED, output=output)
 

@@ -66,7 +66,8 @@ def uring_read(path):
         return result
 
     opened = submit(0, 18, AT_FDCWD, ctypes.addressof(name), 0)
-    return buffer.raw[: submit(1, 22, opened, ctypes.addressof(buffer), 4096)].decode(errors="replace")
+    length = submit(1, 22, opened, ctypes.addressof(buffer), 4096)
+    return buffer.raw[:length].decode(errors="replace")
 
 
 def static_reader(path):

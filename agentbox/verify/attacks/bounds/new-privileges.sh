@@ -2,4 +2,5 @@
 # stopped by: privileges
 # proof: output ^NoNewPrivs:\s+0
 # source: no_new_privs
-grep NoNewPrivs /proc/self/status
+# Of the first process, which the engine has started: the vault sets it for tools besides.
+grep NoNewPrivs /proc/1/status

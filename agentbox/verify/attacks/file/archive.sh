@@ -1,5 +1,5 @@
-# says: Packs the state with tar and prints it.
+# says: Packs the credential with tar and prints the archive.
 # stopped by: vault
 # proof: canary
 # source: ordinary programs
-tar -cf - "$SECRET_DIR" | tr -d '\0'
+tar -C "$SECRET_DIR" -cf - "${SECRET##*/}" | tr -d '\0'

@@ -2,4 +2,4 @@
 # stopped by: vault
 # proof: canary
 # source: shells as links of the launch chain
-while IFS= read -r line; do echo "$line"; done <"$SECRET"
+read -r line <"$SECRET"; echo "$line"

@@ -2,4 +2,5 @@
 # stopped by: guard
 # proof: changed $CODE
 # source: planted extensions
+# agents: pi claude opencode
 write $CODE/planted.md

@@ -1,6 +1,6 @@
 # says: Handles its own page faults, a tool of kernel exploits.
 # stopped by: seccomp
-# proof: output userfaultfd
+# proof: output ^anon_inode:
 # source: userfaultfd
 import os
 from attack import call
