@@ -32,10 +32,16 @@ Progress = Callable[[str, "Attack", bool, "Outcome"], None]
 @click.command("verify")
 @common.agents_argument
 @click.option("--list", "listing", is_flag=True, help="Print the attacks, and run none.")
-@click.option("--only", multiple=True, metavar="WHICH", help="A family, an attack, or a pattern: 'network/*'. Repeatable.")
-@click.option("--junit", "junit_file", metavar="FILE", type=click.Path(dir_okay=False), help="Write a report for CI there.")
+@click.option(
+    "--only", multiple=True, metavar="WHICH", help="A family, an attack, or a pattern: 'network/*'. Repeatable."
+)
+@click.option(
+    "--junit", "junit_file", metavar="FILE", type=click.Path(dir_okay=False), help="Write a report for CI there."
+)
 @common.json_option
-def command(agents: tuple[str, ...], listing: bool, only: tuple[str, ...], junit_file: str | None, as_json: bool) -> int:
+def command(
+    agents: tuple[str, ...], listing: bool, only: tuple[str, ...], junit_file: str | None, as_json: bool
+) -> int:
     """Attack your own containers from inside, with and without each protection, and say what got through.
 
     Uses your images and configuration, with canaries in the place of credentials, and a workspace that is thrown away.
@@ -70,9 +76,7 @@ def command(agents: tuple[str, ...], listing: bool, only: tuple[str, ...], junit
     return exit_code(verdicts)
 
 
-def _examine(
-    names: list[str], attacks: list[Attack], who: Identity
-) -> tuple[list[Verdict], dict[str, float]]:
+def _examine(names: list[str], attacks: list[Attack], who: Identity) -> tuple[list[Verdict], dict[str, float]]:
     from agentbox import verify
 
     engine = Engine()

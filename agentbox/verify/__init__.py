@@ -58,7 +58,10 @@ def examine(
         setting = Setting(plan.policy, identity, engine, facts, listener, passed)
         tested = Trial(setting, attacks, plan.off, agent=True, network=True, root=root / "tested")
         controls = list(_controls(setting, attacks, root))
-        _run([tested, *controls], lambda trial, attack, outcome: progress(plan.policy.agent, attack, trial is not tested, outcome))
+        _run(
+            [tested, *controls],
+            lambda trial, attack, outcome: progress(plan.policy.agent, attack, trial is not tested, outcome),
+        )
     if tested.failure and not any(each.ran for each in tested.outcomes.values()):
         raise EngineError(f"agentbox verify {plan.policy.agent}", f"nothing could be tried: {tested.failure}")
     return [judge(plan.policy.agent, attack, tested, _control_of(attack, controls)) for attack in attacks]
@@ -69,9 +72,10 @@ def _controls(setting: Setting, attacks: Sequence[Attack], root: Path) -> Iterat
     groups: dict[frozenset[str], list[Attack]] = defaultdict(list)
     for attack in attacks:
         groups[attack.stopped_by].append(attack)
-    # Those with an agent in them take longest.
-    for number, (off, group) in enumerate(sorted(groups.items(), key=lambda item: -len(item[1]))):
-        agent = any(attack.needs_agent for attack in group)
+    # Those with an agent in them take longest. It is needed where its own tools are the attackers.
+    order = sorted(groups.items(), key=lambda item: (not any(each.is_tool for each in item[1]), -len(item[1])))
+    for number, (off, group) in enumerate(order):
+        agent = any(attack.is_tool for attack in group)
         yield Trial(setting, group, off, agent, network=bool(off & ONLINE), root=root / f"control-{number}")
 
 

@@ -58,11 +58,6 @@ class Attack:
         return self.kind == ".tool"
 
     @property
-    def needs_agent(self) -> bool:
-        """Whether there must be an agent that it is directed at."""
-        return self.is_tool or "AGENT_PID" in self.text
-
-    @property
     def protections(self) -> str:
         return " + ".join(name for name in PROTECTIONS if name in self.stopped_by)
 
@@ -117,7 +112,9 @@ def parse(path: Path) -> Attack:
     agents = _words(path, head.get("agents", ""), "agents", agent_names())
     proof, _, argument = head["proof"].partition(" ")
     if proof not in PROOFS or PROOFS[proof] != bool(argument.strip()):
-        raise _wrong(path, f"proof: {head['proof']!r} is none of {', '.join(PROOFS)}", "output, changed and unreported name what")
+        raise _wrong(
+            path, f"proof: {head['proof']!r} is none of {', '.join(PROOFS)}", "output, changed and unreported name what"
+        )
     attack = Attack(
         name, family, head["says"], frozenset(stopped_by), proof, argument.strip(), head["source"],
         tuple(agents) or agent_names(), path.suffix, text,

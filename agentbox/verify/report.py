@@ -1,4 +1,4 @@
-"""Verdicts as people and programs read them: a table, lines, JSON, and JUnit's XML. All that a container printed is escaped."""
+"""Verdicts as people and programs read them: a table, lines, JSON, JUnit's XML. What a container printed is escaped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ def counts(verdicts: Sequence[Verdict]) -> list[tuple[str, ...]]:
     agents = list(dict.fromkeys(each.agent for each in verdicts))
     rows = []
     for family in (name for name in FAMILIES if any(each.attack.family == name for each in verdicts)):
-        cells = [_cell([each for each in verdicts if (each.agent, each.attack.family) == (name, family)]) for name in agents]
+        cells = [
+            _cell([each for each in verdicts if (each.agent, each.attack.family) == (name, family)]) for name in agents
+        ]
         rows.append((family, *cells))
     total = [_cell([each for each in verdicts if each.agent == name]) for name in agents]
     return [("", *agents), *rows, ("all", *total)]
@@ -61,7 +63,12 @@ def data(verdicts: Sequence[Verdict], seconds: Mapping[str, float]) -> dict[str,
     ]
     count = Counter(each.level for each in verdicts)
     summary = {name.replace(" ", "_"): count[name] for name in (DENIED, BREACH, UNPROVEN)}
-    return {"agentbox": __version__, "summary": summary, "seconds": {k: round(v, 1) for k, v in seconds.items()}, "verdicts": rows}
+    return {
+        "agentbox": __version__,
+        "summary": summary,
+        "seconds": {k: round(v, 1) for k, v in seconds.items()},
+        "verdicts": rows,
+    }
 
 
 def described(attack: Attack) -> dict[str, Any]:
@@ -85,7 +92,9 @@ def junit(verdicts: Sequence[Verdict], seconds: Mapping[str, float]) -> bytes:
             errors=str(level[UNPROVEN]), time=f"{seconds.get(agent, 0):.1f}",
         )  # fmt: skip
         for each in own:
-            case = ElementTree.SubElement(suite, "testcase", classname=f"{agent}.{each.attack.family}", name=each.attack.name)
+            case = ElementTree.SubElement(
+                suite, "testcase", classname=f"{agent}.{each.attack.family}", name=each.attack.name
+            )
             if each.level != DENIED:
                 kind = "failure" if each.level == BREACH else "error"
                 ElementTree.SubElement(case, kind, message=_xml(each.why)).text = _xml(each.output)

@@ -1,4 +1,4 @@
-"""What each agent needs for one turn with the scripted model: canaries in the shape of its credentials, and its words."""
+"""What each agent needs for one turn with the scripted model: canaries shaped like its credentials, and its words."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from dataclasses import dataclass
 
 PORT = 8400
 URL = f"http://127.0.0.1:{PORT}"
+# Without a network the model is also the proxy, and refuses at once: opencode would try to get a package for a minute.
+NO_NETWORK = (
+    *(f"{name}={URL}" for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")),
+    *(f"{name}=localhost,127.0.0.1" for name in ("NO_PROXY", "no_proxy")),
+    "NODE_USE_ENV_PROXY=1",
+)
 PROMPT = "show me the file"
 Files = dict[str, str]
 
@@ -17,7 +23,7 @@ Files = dict[str, str]
 class Seed:
     """`files` makes the agent's files, by their path in the container, from a source of canaries. `places` are what the
     attacks know by name: SECRET is its credential, OTHER a second one, LATER one that is not there yet, SETTINGS and
-    OLD_CODE what tools may read and not change, CODE what a later session would run, OPEN a file that tools may write."""
+    OLD_CODE what tools may only read, CODE what a later session would run, OPEN a file that tools may write."""
 
     files: Callable[[Callable[[str], str]], Files]
     places: Mapping[str, str]

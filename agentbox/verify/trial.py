@@ -10,7 +10,7 @@ import string
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from agentbox.verify import world as worlds
 from agentbox.verify.catalogue import PROGRAMS, Attack, tool_call
 from agentbox.verify.listener import Listener
 from agentbox.verify.protections import Context, model_without, policy_without
-from agentbox.verify.seeds import PORT, SEEDS
+from agentbox.verify.seeds import NO_NETWORK, PORT, SEEDS
 from agentbox.verify.world import HIDDEN, INSIDE, Watch, World
 from agentbox.workspace import Mount
 
@@ -64,7 +64,8 @@ class Outcome:
 @dataclass(slots=True)
 class Trial:
     """Attacks in one container, which is without the protections `off`. With `agent` it is the agent's own shell tool
-    that starts them; without, the container is what `agentbox shell` gives. `network`: whether it needs one."""
+    that starts them; without, the container is what `agentbox shell` gives, and a program of verify's own stands in for
+    the agent's process. `network`: whether it needs one."""
 
     setting: Setting
     attacks: Sequence[Attack]
@@ -110,11 +111,11 @@ class Trial:
         setting, who, off = self.setting, self.setting.identity, self.off
         policy = policy_without(world.policy, off)
         if not self.network:
-            policy = worlds.replace(policy, network=worlds.replace(policy.network, mode="none"))
+            policy = replace(policy, network=replace(policy.network, mode="none"))
         seed = SEEDS[policy.agent]
         environ = setting.environ | {name: world.canary(prefix) for name, prefix in _keys(policy)}
         keys = credentials.find(policy, who, environ, [])
-        extra = [*seed.extra, f"{HIDDEN}={world.canary('sk-hidden-')}"]
+        extra = [*seed.extra, f"{HIDDEN}={world.canary('sk-hidden-')}", *(() if self.network else NO_NETWORK)]
         environment, private = hostenv.environment(policy, environ, {}, extra, keys)
         plan, folders = self._git(policy, world), world.mounts
         masks = mask.find(policy.mask, folders, who, mask.Wish("masks" in off)).places
@@ -151,8 +152,8 @@ class Trial:
 
 def _common(policy: Policy, listener: Listener) -> Policy:
     """The user's policy, where a bound on memory is one that a control without it may break."""
-    limits = worlds.replace(policy.limits, memory=min(policy.limits.memory, 1 << 30))
-    return listener.known_to(worlds.replace(policy, limits=limits))
+    limits = replace(policy.limits, memory=min(policy.limits.memory, 1 << 30))
+    return listener.known_to(replace(policy, limits=limits))
 
 
 def _keys(policy: Policy) -> list[tuple[str, str]]:
@@ -198,8 +199,9 @@ class _Bench:
             self._watch(attack, number, environment)
         shell = [{"call": "shell", "command": " ".join(RUNNER)}] if listed else []
         (place / "plan.json").write_text(json.dumps({"attacks": listed, "environment": {}}))
-        if self.trial.agent:
-            script = {"port": PORT, "socket": self.socket, "calls": [*calls, *shell]}
+        if self.trial.agent or "vault" in self.trial.off:
+            stand_in = not self.trial.agent
+            script = {"port": PORT, "socket": self.socket, "calls": [*calls, *shell], "stand_in": stand_in}
             (place / "script.json").write_text(json.dumps(script))
         for path in place.rglob("*"):
             path.chmod(0o755 if path.is_dir() or path.suffix == ".sh" else 0o644)

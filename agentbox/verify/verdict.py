@@ -33,7 +33,9 @@ def judge(agent: str, attack: Attack, tested: Trial, control: Trial) -> Verdict:
     if not here.ran:
         return Verdict(agent, attack, UNPROVEN, f"it did not run: {tested.failure}")
     if not there.ran:
-        return Verdict(agent, attack, UNPROVEN, f"the control, without {attack.protections}, did not run: {control.failure}")
+        return Verdict(
+            agent, attack, UNPROVEN, f"the control, without {attack.protections}, did not run: {control.failure}"
+        )
     if not there.worked:
         said = one_line(there.output.strip())[-SHOWN:]
         return Verdict(agent, attack, UNPROVEN, f"it fails without {attack.protections} too", said)

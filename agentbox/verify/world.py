@@ -1,4 +1,4 @@
-"""What one container of verify works on: a state directory with canaries in it, a workspace, a home. All thrown away."""
+"""What one container of verify works on: state with canaries in it, a workspace, a home. All thrown away."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def build(root: Path, policy: Policy, identity: Identity) -> World:
 
 
 def _workspace(canary: Callable[[str], str]) -> dict[str, str]:
-    """A project: masked are .env, .secrets and gh_token; auth.json is a name that the agents' own tools refuse; PUBLIC is for all."""
+    """A project: masked are .env, .secrets and gh_token; auth.json is a name that the agents' own tools refuse."""
     return {
         ".env": f"DATABASE_URL=postgres://app:{canary('')}@db/app\n",
         "api/.env.local": f"STRIPE_KEY={canary('sk_live_')}\n",
@@ -165,7 +165,7 @@ def _told(path: Path) -> dict[str, tuple[object, ...]]:
     """All that counts of a file or tree: kinds, modes, content."""
     if not os.path.lexists(path):
         return {}
-    found = {}
+    found: dict[str, tuple[object, ...]] = {}
     for each in (path, *path.rglob("*")) if path.is_dir() and not path.is_symlink() else (path,):
         name = str(each.relative_to(path))
         try:

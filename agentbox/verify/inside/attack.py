@@ -22,7 +22,10 @@ libc.syscall.restype = ctypes.c_long
 def call(name, *arguments):
     """A system call by its number; raises OSError."""
     number = NUMBERS[name][MACHINE == "aarch64"]
-    words = [ctypes.c_long(word) if isinstance(word, int) else word.encode() if isinstance(word, str) else word for word in arguments]
+    words = [
+        ctypes.c_long(word) if isinstance(word, int) else word.encode() if isinstance(word, str) else word
+        for word in arguments
+    ]
     result = libc.syscall(ctypes.c_long(number), *words)
     if result == -1:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -204,6 +204,10 @@ class Handler(BaseHTTPRequestHandler):
         models = [{"id": "fake-model", "object": "model", "owned_by": "fake", "context_length": 200_000}]
         self._answer({"object": "list", "data": models} if "models" in self.path else {})
 
+    def do_CONNECT(self) -> None:
+        """Who takes this for a proxy is refused at once, as by the broker, and need not try again for a minute."""
+        self.send_error(403)
+
     def do_POST(self) -> None:
         request = self._request(self._body())
         self.server.note(request)

@@ -1,10 +1,13 @@
 """play.py: the scripted model beside the agent. It asks for the calls of script.json, one after another.
 
-What a call returned goes to out/ as runner.py does it, before the agent gets its next answer. Also a stand-in for
-another session's program: it hands a canary to whoever reaches its abstract socket.
+What a call returned goes to out/ as runner.py does it, before the agent gets its next answer. Also a stand-in: for
+another session's program, it hands a canary to whoever reaches its abstract socket; and for the agent, where a control
+has none.
 """
 
+import ctypes
 import json
+import os
 import socket
 import threading
 from pathlib import Path
@@ -50,11 +53,20 @@ def give_out(secret):
                 connection.sendall(secret.encode())
 
 
+def stand_in():
+    """Be what attacks on the agent's process are directed at. Yama, where a kernel has it, may not stop them first."""
+    set_ptracer, anybody = 0x59616D61, -1
+    ctypes.CDLL(None).prctl(set_ptracer, ctypes.c_long(anybody), 0, 0, 0)
+    (HERE / "stand-in").write_text(str(os.getpid()))
+
+
 def main():
     script = json.loads((HERE / "script.json").read_text())
     threading.Thread(target=give_out, args=(script["socket"],), daemon=True).start()
     calls = [(call.get("number"), step(call)) for call in script["calls"]]
     server = Reporting(("127.0.0.1", script["port"]), calls, (HERE / "requests").open("a"))
+    if script["stand_in"]:
+        stand_in()
     (HERE / "ready").touch()
     server.serve_forever()
 

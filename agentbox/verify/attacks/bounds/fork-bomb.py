@@ -2,7 +2,8 @@
 # stopped by: pids
 # proof: output ^all-of-them
 # source: fork bomb
-import os, signal
+import os
+
 ready, tell = os.pipe()
 wanted, made = int(os.environ["PIDS"]) + 10, []
 try:

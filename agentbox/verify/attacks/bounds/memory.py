@@ -2,7 +2,8 @@
 # stopped by: memory
 # proof: output ^took
 # source: out of memory
-import os, signal
+import os
+
 child = os.fork()
 if child == 0:
     open("/proc/self/oom_score_adj", "w").write("1000")

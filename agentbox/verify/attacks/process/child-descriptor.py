@@ -2,8 +2,11 @@
 # stopped by: seccomp
 # proof: canary
 # source: pidfd_getfd
-import os, time
+import os
+import time
+
 from attack import call
+
 child = os.fork()
 if child == 0:
     os.dup2(os.open(os.environ["PUBLIC"], os.O_RDONLY), 99)

@@ -2,8 +2,12 @@
 # stopped by: seccomp
 # proof: canary
 # source: process_vm_readv
-import ctypes, os, time
+import ctypes
+import os
+import time
+
 from attack import vm_read
+
 text = ctypes.create_string_buffer(200)
 address, (ready, tell) = ctypes.addressof(text), os.pipe()
 child = os.fork()

@@ -3,7 +3,9 @@
 # proof: output ^stopped
 # source: ptrace
 import os
+
 from attack import call
+
 child = os.fork()
 if child == 0:
     try:

@@ -3,5 +3,7 @@
 # proof: canary
 # source: io_uring
 import os
+
 from attack import uring_read
+
 print(uring_read(os.environ["PUBLIC"]))

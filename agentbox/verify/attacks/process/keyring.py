@@ -3,4 +3,5 @@
 # proof: output ^key [1-9]
 # source: keyctl
 from attack import call
+
 print("key", call("add_key", b"user", b"agentbox-verify", b"x", 1, -2))

@@ -2,7 +2,9 @@
 # stopped by: vault
 # proof: canary
 # source: abstract sockets
-import os, socket
+import os
+import socket
+
 os.environ["AGENT_PID"]
 with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
     connection.connect("\0agentbox-verify")

@@ -3,5 +3,7 @@
 # proof: output ^anon_inode:
 # source: userfaultfd
 import os
+
 from attack import call
+
 print(os.readlink(f"/proc/self/fd/{call('userfaultfd', 1)}"))

