@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -87,7 +86,7 @@ def _examine(names: list[str], attacks: list[Attack], who: Identity) -> tuple[li
         facts = prepare(policy, who, engine, {}, rebuild=False)
         start = time.monotonic()
         with _progress() as progress:
-            found += verify.examine(verify.Plan(policy, attacks), who, engine, facts, os.environ, progress)
+            found += verify.examine(verify.Plan(policy, attacks), who, engine, facts, progress)
         seconds[name] = time.monotonic() - start
     return found, seconds
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,15 +46,13 @@ class Plan:
 Progress = Callable[[str, Attack, bool, Outcome], None]  # agent, attack, whether in a control, what came of it
 
 
-def examine(
-    plan: Plan, identity: Identity, engine: Engine, facts: Facts, environ: Mapping[str, str], progress: Progress
-) -> list[Verdict]:
+def examine(plan: Plan, identity: Identity, engine: Engine, facts: Facts, progress: Progress) -> list[Verdict]:
     """Every attack of the plan, judged. Raises EngineError where the container under test does not start."""
     attacks = [attack for attack in plan.attacks if plan.policy.agent in attack.agents]
     if not attacks:
         return []
     with _folder(identity) as root, _listener(engine, plan.policy, identity, root) as listener:
-        passed = {name: environ[name] for name in PASSED if name in environ}
+        passed = {name: os.environ[name] for name in PASSED if name in os.environ}
         setting = Setting(plan.policy, identity, engine, facts, listener, passed)
         tested = Trial(setting, attacks, plan.off, agent=True, network=True, root=root / "tested")
         controls = list(_controls(setting, attacks, root))

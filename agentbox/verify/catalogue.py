@@ -1,4 +1,4 @@
-"""The attacks: small files, each with a few lines at its head that say what it is. Yours are read beside agentbox's own.
+"""The attacks: small files with a few lines at their head that say what they are. Yours are read beside agentbox's own.
 
     FOLDER/<family>/<name>.<sh|py|mjs|tool>
 
@@ -35,7 +35,7 @@ LARGEST = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One attack. `stopped_by` are the protections that its control is without; `proof` is how it shows that it worked."""
+    """One attack. `stopped_by` are the protections that its control is without, `proof` is what shows that it worked."""
 
     name: str
     family: str
@@ -111,7 +111,7 @@ def parse(path: Path) -> Attack:
     stopped_by = _words(path, head["stopped by"], "stopped by", tuple(PROTECTIONS))
     agents = _words(path, head.get("agents", ""), "agents", agent_names())
     proof, _, argument = head["proof"].partition(" ")
-    if proof not in PROOFS or PROOFS[proof] != bool(argument.strip()):
+    if PROOFS.get(proof) is not bool(argument.strip()):
         raise _wrong(
             path, f"proof: {head['proof']!r} is none of {', '.join(PROOFS)}", "output, changed and unreported name what"
         )

@@ -35,7 +35,7 @@ class Listener:
         return False
 
     def known_to(self, policy: Policy) -> Policy:
-        """The policy, with one host more on the allow-list: the listener under one of its names, and one of its ports."""
+        """The policy with one host more on the allow-list: the listener, under one of its names and at one port."""
         network = policy.network
         allowed = Allowed(parse(f"{LISTED}:{LISTED_PORT}", private=True), "agentbox verify")
         names = {LISTED: self.address, UNLISTED: self.address}

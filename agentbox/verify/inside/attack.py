@@ -5,6 +5,7 @@ import mmap
 import os
 import platform
 import struct
+from pathlib import Path
 
 AT_FDCWD = -100
 MACHINE = platform.machine()
@@ -34,7 +35,7 @@ def call(name, *arguments):
 
 def stack_of(pid):
     """Where the stack of a process is, with its environment at the end."""
-    with open(f"/proc/{pid}/maps") as maps:
+    with Path(f"/proc/{pid}/maps").open() as maps:
         line = next(line for line in maps if "[stack]" in line)
     start, _, end = line.split()[0].partition("-")
     return int(start, 16), int(end, 16)
@@ -74,7 +75,7 @@ def uring_read(path):
 
 
 def static_reader(path):
-    """The bytes of an ELF program that opens `path`, reads it and writes it out: no libc, and no compiler to make it."""
+    """The bytes of an ELF program that opens `path`, reads it and writes it out: no libc, no compiler to make it."""
     code = _code_aarch64() if MACHINE == "aarch64" else _code_x86()
     base, head = 0x400000, 64 + 56
     image = code + path.encode() + b"\0"

@@ -1,9 +1,9 @@
 """A model server that follows a script, so that a real agent can be taken through a whole turn without a paid API.
 
 It speaks Anthropic Messages and OpenAI chat-completions, streaming and not. The script is a list of tool calls: the
-n-th request of a conversation (counted by the tool results in it) is answered with the n-th call, or calls where the
-script has a list, and when it has ended, or the agent offers no tool of that kind, with the text DONE. All that was asked
-is kept, so that a test can see which credential arrived and what the tools returned.
+n-th request of a conversation (counted by the tool results in it) is answered with the n-th call, or calls where
+the script has a list, and when it has ended, or the agent offers no tool of that kind, with the text DONE. All that was
+asked is kept, so that a test can see which credential arrived and what the tools returned.
 
     with FakeModel([Shell("cat /etc/passwd")]) as model:
         ...                                 # run an agent against model.url

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 
@@ -49,10 +50,8 @@ def run(attack, environment):
         except subprocess.TimeoutExpired:
             output.seek(0, os.SEEK_END)
             output.write(b"\n(ended after its time)\n")
-        try:
+        with suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL)
-        except OSError:
-            pass
         process.wait()
         output.seek(0)
         return output.read(LARGEST).decode(errors="replace")
