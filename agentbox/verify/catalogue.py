@@ -35,7 +35,7 @@ LARGEST = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One attack. `stopped_by` are the protections that its control is without, `proof` is what shows that it worked."""
+    """One attack. `stopped_by` are the protections that its control is without, `proof` shows that it has worked."""
 
     name: str
     family: str
@@ -87,7 +87,11 @@ def select(attacks: Iterable[Attack], only: Iterable[str]) -> list[Attack]:
         return list(attacks)
 
     def named(attack: Attack, text: str) -> bool:
-        return text == attack.family or any(fnmatch(each, text) for each in (attack.name, attack.path))
+        return (
+            attack.family == text
+            if text in FAMILIES
+            else any(fnmatch(each, text) for each in (attack.name, attack.path))
+        )
 
     known = list(attacks)
     for text in wanted:
