@@ -1,5 +1,5 @@
-# says: Lists what the agent has open.
+# says: Asks what the agent has open.
 # stopped by: vault
-# proof: output ^l[rwx-]{9}
+# proof: output ^(/|pipe:|socket:|anon_inode:)
 # source: /proc/PID/fd
-ls -l "/proc/$AGENT_PID/fd"
+for each in "/proc/$AGENT_PID/fd"/*; do readlink "$each"; done
