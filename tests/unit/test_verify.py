@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
+import shutil
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 from xml.etree import ElementTree
 
+import attack as inside_attack
 import pytest
 
 from agentbox import compose, egress, identity, policy, session, verify
@@ -137,6 +141,24 @@ def test_only_that_names_nothing(agentbox: Callable[..., Done]):
     done = agentbox("verify", "--only", "fiel")
     assert (done.exit_code, done.stdout) == (2, "")
     assert "--only fiel: names no attack" in done.stderr
+
+
+QEMU = shutil.which("qemu-aarch64")
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_static_program_without_a_compiler_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: str):
+    """Where this machine runs none of that kind, QEMU does."""
+    if machine != platform.machine() and QEMU is None:
+        pytest.skip("needs qemu-aarch64")
+    (tmp_path / "secret").write_text("what it says")
+    monkeypatch.setattr(inside_attack, "MACHINE", machine)
+    program = tmp_path / "static"
+    program.write_bytes(inside_attack.static_reader(str(tmp_path / "secret")))
+    program.chmod(0o755)
+    emulator = [QEMU] if machine != platform.machine() and QEMU else []
+    done = subprocess.run([*emulator, str(program)], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, b"what it says")
 
 
 # --- what is switched off ------------------------------------------------------------------------------------------------
