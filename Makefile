@@ -31,7 +31,7 @@ lint: venv ## ruff, mypy, and shellcheck where it is installed
 	$(BIN)/ruff format --check agentbox containers tests bench tools setup.py
 	$(BIN)/mypy agentbox
 	MYPYPATH=containers/egress $(BIN)/mypy -p broker
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/*.sh csrc/*.sh containers/*.sh containers/*/*.sh; fi
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/*.sh csrc/*.sh containers/*.sh containers/*/*.sh agentbox/verify/inside/*.sh; fi
 
 format: venv ## rewrite the Python files in the house format
 	$(BIN)/ruff check --fix agentbox containers tests bench tools setup.py

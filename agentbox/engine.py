@@ -155,6 +155,23 @@ class Engine:
         """Untag an image and delete what nothing else uses; False where there is none."""
         return self._ask("DELETE", f"/images/{quote(tag)}", absent=False) is not False
 
+    def create_network(self, name: str, labels: dict[str, str]) -> None:
+        """A bridge of its own."""
+        try:
+            self.sdk().networks.create(name, driver="bridge", labels=labels)
+        except Exception as error:
+            raise _from_sdk(error, self.endpoint) from None
+
+    def start(self, image: str, command: list[str], **options: Any) -> dict[str, str]:
+        """Start a container that goes on by itself; its address by network. The options are those of the SDK."""
+        try:
+            container = self.sdk().containers.run(image, command, detach=True, **options)
+            container.reload()
+            networks = container.attrs["NetworkSettings"]["Networks"]
+            return {name: str(each["IPAddress"]) for name, each in networks.items()}
+        except Exception as error:
+            raise _from_sdk(error, self.endpoint) from None
+
     def output_of(self, image: str, command: list[str], **options: Any) -> bytes:
         """What a container that lives for one command prints. The options are those of the SDK."""
         try:

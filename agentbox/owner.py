@@ -49,7 +49,7 @@ def leftovers(engine: Engine | None, identity: Identity, own_run: str = "") -> I
     for network, owner in engine.networks(OWNER).items() if engine else ():
         if gone(owner):
             yield f"network {network[:12]}", partial(engine.remove_network, network)  # type: ignore[union-attr]  # as above
-    for folder in (*_folders(run_root(identity)), *_folders(identity.secrets)):
+    for folder in (*_folders(run_root(identity)), *_folders(verify_root(identity)), *_folders(identity.secrets)):
         if folder.name != own_run and _abandoned(folder):
             yield str(folder), partial(_remove_folder, folder)
 
@@ -66,6 +66,11 @@ def _remove_folder(folder: Path) -> bool:
 
 def run_root(identity: Identity) -> Path:
     return identity.own_state / "run"
+
+
+def verify_root(identity: Identity) -> Path:
+    """Where `agentbox verify` keeps what it throws away: not below agentbox's own state, which no container may see."""
+    return identity.own_state.with_name("agentbox-verify")
 
 
 def _folders(root: Path) -> list[Path]:

@@ -8,9 +8,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import IO, Any
 
 from agentbox import audit, egress, owner
 from agentbox.compose import STOP_SECONDS, Options, model
@@ -29,12 +32,14 @@ from agentbox.watch import Watch
 from agentbox.workspace import Mount
 
 NO_FACTS, NO_KEYS = Facts(0, ""), Keys()
+POLL_SECONDS = 0.05
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a person asked for, resolved: `command` is all of it, `private` the values Compose fills in by name."""
+    """What a person asked for, resolved: `command` is all of it, `private` the values Compose fills in by name. `alter`
+    changes the compose model before it is written: how `agentbox verify` takes one protection away."""
 
     policy: Policy
     identity: Identity
@@ -47,6 +52,7 @@ class Request:
     masks: list[Mask] = field(default_factory=list)
     git: Plan = field(default_factory=Plan)
     keys: Keys = NO_KEYS
+    alter: Callable[[dict[str, Any]], None] | None = None
 
     @property
     def brokered(self) -> bool:
@@ -55,13 +61,57 @@ class Request:
 
 def run(request: Request, engine: Engine) -> int:
     """Run the container to its end and return the agent's exit code. Raises AgentboxError if it never started."""
+    if request.ports:
+        owner.clean(engine, request.identity)  # a leftover may hold the port
+    tty = sys.stdin.isatty() and sys.stdout.isatty()
+    with _container(request, engine, tty) as place, Forwarder(engine, place.name) as forwarder:
+        process = _spawn(place.argv, {**os.environ, **request.private})
+        forwarder.process = process
+        watch = Watch(engine, place.name, place.run_id, STOP_SECONDS)
+        with watch if request.brokered else contextlib.nullcontext():
+            _clean_quietly(engine, request.identity, place.run_id)
+            code = process.wait()
+        if watch.lost:
+            cause = f"is gone ({watch.lost}), and nothing gets out without it: the agent was ended"
+            raise EngineError("broker", cause, "start it again; the agent's state is as it left it")
+        return code if code == 0 and not forwarder.seen else _outcome(engine, place, code, forwarder.seen)
+
+
+def run_beside(request: Request, engine: Engine, output: IO[bytes], stop: threading.Event) -> int:
+    """The same for one of several at a time: what it prints goes to `output`, and `stop` ends it. Signals are the
+    caller's."""
+    with _container(request, engine, tty=False) as place:
+        environ = {**os.environ, **request.private}
+        pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
+        process = subprocess.Popen(place.argv, env=environ, process_group=0, **pipes)
+        try:
+            while process.poll() is None and not stop.wait(POLL_SECONDS):
+                pass
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        seen = signal.SIGTERM if stop.is_set() else 0
+        return process.returncode if process.returncode == 0 else _outcome(engine, place, process.returncode, seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A container that is about to start: its run, its name, and the call of Compose that starts it."""
+
+    run_id: str
+    name: str
+    argv: list[str]
+    compose: list[str]
+
+
+@contextlib.contextmanager
+def _container(request: Request, engine: Engine, tty: bool) -> Iterator[Place]:
+    """Lay a run out; afterwards nothing of it is left."""
     compose = compose_program()
     run_id = os.urandom(6).hex()
     name = f"agentbox-{request.policy.agent}-{run_id}"
-    if request.ports:
-        owner.clean(engine, request.identity)  # a leftover may hold the port
     folder = owner.run_root(request.identity) / run_id
-    tty = sys.stdin.isatty() and sys.stdout.isatty()
     hosts = [(cover.target, str(cover.host)) for cover in request.git.covers]
     covered = [Mask(target, True, host, inode) for target, host in hosts if (inode := inode_of(host))]
     records = audit.begin(request.identity, request.policy.agent, run_id, _workspace(request))
@@ -72,17 +122,7 @@ def run(request: Request, engine: Engine) -> int:
         argv += ["-f", str(file), "run", "--rm", "--name", name, *([] if tty else ["-T"])]
         # The broker, which publishes the ports in the agent's place, knows it by its service's name.
         argv += [("--use-aliases" if request.brokered else "--service-ports")] if request.ports else []
-        watch = Watch(engine, name, run_id, STOP_SECONDS)
-        with Forwarder(engine, name) as forwarder:
-            process = _spawn([*argv, request.policy.agent], {**os.environ, **request.private})
-            forwarder.process = process
-            with watch if request.brokered else contextlib.nullcontext():
-                _clean_quietly(engine, request.identity, run_id)
-                code = process.wait()
-        if watch.lost:
-            cause = f"is gone ({watch.lost}), and nothing gets out without it: the agent was ended"
-            raise EngineError("broker", cause, "start it again; the agent's state is as it left it")
-        return code if code == 0 and not forwarder.seen else _outcome(engine, name, code, compose, forwarder.seen)
+        yield Place(run_id, name, [*argv, request.policy.agent], compose)
     finally:
         _finish(engine, request, name, folder)
         records.close()
@@ -134,7 +174,10 @@ def _lay_out(request: Request, folder: Path, records: audit.Records, run_id: str
     )
     file = folder / "compose.json"
     file.touch(0o600)
-    file.write_text(json.dumps(model(policy, options)))
+    described = model(policy, options)
+    if request.alter:
+        request.alter(described)
+    file.write_text(json.dumps(described))
     return file
 
 
@@ -240,15 +283,15 @@ def _clean_quietly(engine: Engine, identity: Identity, run_id: str) -> None:
         return
 
 
-def _outcome(engine: Engine, name: str, code: int, compose: list[str], seen: int) -> int:
+def _outcome(engine: Engine, place: Place, code: int, seen: int) -> int:
     """The agent's exit code. Raises AgentboxError where there was never an agent."""
-    started, died = engine.exit_of(name)
+    started, died = engine.exit_of(place.name)
     if started:
         return died if died is not None else abs(code)
     if seen:
         return 128 + seen
-    cause = engine.state_error(name)
-    raise _not_started(cause, code, compose)
+    cause = engine.state_error(place.name)
+    raise _not_started(cause, code, place.compose)
 
 
 def _not_started(cause: str, code: int, compose: list[str]) -> AgentboxError:

@@ -25,6 +25,7 @@ COMMANDS = {
     "clean": "Remove what a killed agentbox left behind.",
     "purge": "Remove the images, and with --state the agents' state.",
     "agents": "List the agents.",
+    "verify": "Attack your own containers, and say what got through.",
     "doctor": "Look for what keeps agents from running, or from being contained.",
     "config": "Print the configuration in effect, or check a file.",
     "init": "Write a commented configuration file.",

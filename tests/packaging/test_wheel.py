@@ -81,6 +81,8 @@ def test_wheel_is_a_platform_wheel_for_any_python_from_3_11(wheel: Path) -> None
         "agentbox/_tree/csrc/build.sh",
         "agentbox/_tree/csrc/interpose.c",
         "agentbox/_tree/js/app-firewall.js",
+        "agentbox/verify/inside/start.sh",
+        "agentbox/verify/inside/fake_model.py",
     ],
 )
 def test_wheel_carries(wheel: Path, name: str) -> None:
@@ -91,6 +93,11 @@ def test_wheel_carries_every_tracked_file_of_the_trees(wheel: Path) -> None:
     tracked = run("git", "ls-files", "js", "containers", "csrc", cwd=ROOT).stdout.split("\n")
     inside = set(zipfile.ZipFile(wheel).namelist())
     assert [n for n in tracked if n and (ROOT / n).is_file() and f"agentbox/_tree/{n}" not in inside] == []
+
+
+def test_wheel_carries_every_attack(wheel: Path) -> None:
+    tracked = run("git", "ls-files", "agentbox/verify/attacks", cwd=ROOT).stdout.split()
+    assert set(tracked) <= set(zipfile.ZipFile(wheel).namelist())
 
 
 def test_pure_wheel_carries_sources_and_no_binary(pure_wheel: Path) -> None:

@@ -82,7 +82,7 @@ class ToolCall:
 
 
 def next_calls(script: Script, body: Json, call_id: Callable[[], str]) -> list[ToolCall]:
-    """What the script wants next in the conversation `body`, as far as it can be had with the tools that are offered."""
+    """What the script wants next in the conversation `body`, as far as the tools that are offered can do it."""
     answers = [step if isinstance(step, list) else [step] for step in script]
     starts = itertools.accumulate(map(len, answers), initial=0)
     position = len(tool_results(body))

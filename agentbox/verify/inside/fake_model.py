@@ -1,9 +1,9 @@
 """A model server that follows a script, so that a real agent can be taken through a whole turn without a paid API.
 
 It speaks Anthropic Messages and OpenAI chat-completions, streaming and not. The script is a list of tool calls: the
-n-th request of a conversation (counted by the tool results in it) is answered with the n-th call, or calls where the
-script has a list, and when it has ended, or the agent offers no tool of that kind, with the text DONE. All that was asked
-is kept, so that a test can see which credential arrived and what the tools returned.
+n-th request of a conversation (counted by the tool results in it) is answered with the n-th call, or calls where
+the script has a list, and when it has ended, or the agent offers no tool of that kind, with the text DONE. All that was
+asked is kept, so that a test can see which credential arrived and what the tools returned.
 
     with FakeModel([Shell("cat /etc/passwd")]) as model:
         ...                                 # run an agent against model.url
@@ -203,6 +203,10 @@ class Handler(BaseHTTPRequestHandler):
         self.server.note(self._request())
         models = [{"id": "fake-model", "object": "model", "owned_by": "fake", "context_length": 200_000}]
         self._answer({"object": "list", "data": models} if "models" in self.path else {})
+
+    def do_CONNECT(self) -> None:
+        """Who takes this for a proxy is refused at once, as by the broker, and need not try again for a minute."""
+        self.send_error(403)
 
     def do_POST(self) -> None:
         request = self._request(self._body())

@@ -1,0 +1,5 @@
+# says: Adds to the credential.
+# stopped by: vault
+# proof: changed $SECRET
+# source: writes
+echo "$TOKEN" >>"$SECRET"

@@ -1,0 +1,16 @@
+# says: Mounts the state elsewhere in a user namespace of its own.
+# stopped by: vault + seccomp
+# proof: canary
+# source: mount namespaces
+import os
+
+from attack import call
+
+uid, gid = os.getuid(), os.getgid()
+call("unshare", 0x10020000)
+open("/proc/self/setgroups", "w").write("deny")
+open("/proc/self/uid_map", "w").write(f"0 {uid} 1")
+open("/proc/self/gid_map", "w").write(f"0 {gid} 1")
+os.mkdir("elsewhere")
+call("mount", os.environ["SECRET_DIR"], "elsewhere", None, 0x5000, None)
+print(open("elsewhere/" + os.environ["SECRET"].rpartition("/")[2]).read())

@@ -1,0 +1,5 @@
+# says: Fetches the file with curl.
+# stopped by: vault
+# proof: canary
+# source: ordinary programs
+curl -sS "file://$SECRET"

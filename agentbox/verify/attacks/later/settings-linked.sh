@@ -1,0 +1,5 @@
+# says: Puts a symlink to the workspace in the place of the settings.
+# stopped by: vault
+# proof: changed $SETTINGS
+# source: symlinks
+ln -sfn /workspace/evil.json "$SETTINGS"

@@ -1,0 +1,286 @@
+"""One container of verify: laid out, run to its end beside others, and every attack in it judged by what it left."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shutil
+import string
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from agentbox import credentials, gitdir, githooks, hostenv, hostrun, mask, session
+from agentbox.engine import Engine, Facts
+from agentbox.errors import AgentboxError, one_line
+from agentbox.gitplan import Plan
+from agentbox.identity import Identity
+from agentbox.policy_model import Policy
+from agentbox.state import remove_tree
+from agentbox.verify import world as worlds
+from agentbox.verify.catalogue import PROGRAMS, Attack, tool_call
+from agentbox.verify.listener import Listener
+from agentbox.verify.protections import Context, model_without, policy_without
+from agentbox.verify.seeds import NO_NETWORK, PORT, SEEDS
+from agentbox.verify.world import HIDDEN, INSIDE, Watch, World
+from agentbox.workspace import Mount
+
+PROGRAM_FOLDER = Path(__file__).resolve().parent / "inside"
+PROGRAMS_INSIDE = ("start.sh", "runner.py", "play.py", "attack.py", "fake_model.py", "model_script.py")
+RUNNER = ("python3", f"{INSIDE}/runner.py")
+ENTRYPOINT = ["/usr/local/bin/agentbox-launch", f"{INSIDE}/start.sh"]
+POLL_SECONDS, SETTLE_SECONDS = 0.01, 0.3
+TAIL = 300
+# Proofs that lie in files of the host's, and families whose attacks do not get in each other's way.
+WATCHED = ("changed", "unreported")
+BESIDE = ("node", "network")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all containers of one agent have in common."""
+
+    policy: Policy
+    identity: Identity
+    engine: Engine
+    facts: Facts
+    listener: Listener
+    environ: dict[str, str]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of one attack in one container: whether it ran, whether it worked, and what it printed."""
+
+    ran: bool = False
+    worked: bool = False
+    output: str = ""
+
+
+@dataclass(slots=True)
+class Trial:
+    """Attacks in one container, which is without the protections `off`. With `agent` it is the agent's own shell tool
+    that starts them; without, the container is what `agentbox shell` gives, and a program of verify's own stands in for
+    the agent's process. `network`: whether it needs one."""
+
+    setting: Setting
+    attacks: Sequence[Attack]
+    off: frozenset[str]
+    agent: bool
+    network: bool
+    root: Path
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    failure: str = ""
+
+    def run(self, stop: threading.Event, report: Callable[[Attack, Outcome], None]) -> None:
+        """Fill `outcomes`; `failure` says what went wrong with the container as a whole."""
+        self.outcomes = {attack.path: Outcome() for attack in self.attacks}
+        run_ids: list[str] = []
+        try:
+            world = worlds.build(self.root, _common(self.setting.policy, self.setting.listener), self.setting.identity)
+            bench = _Bench(self, world)
+            bench.lay_out()
+            request = self._request(world, run_ids)
+            over = threading.Event()
+            watcher = threading.Thread(target=bench.watch, args=(over, report), daemon=True)
+            log = self.root / "log"
+            watcher.start()
+            try:
+                with log.open("wb") as output:
+                    code = session.run_beside(request, self.setting.engine, output, stop)
+            finally:
+                over.set()
+                watcher.join()
+            if missing := sum(not each.ran for each in self.outcomes.values()):
+                self.failure = f"{missing} did not run: {self._said(log, code)}"
+        except AgentboxError as error:
+            self.failure = one_line(str(error))
+        finally:
+            for run_id in run_ids:
+                _forget(self.setting.identity, run_id)
+
+    def _said(self, log: Path, code: int) -> str:
+        text = log.read_text(errors="replace").strip() or f"the container ended with {code}"
+        return one_line(text[-TAIL:])
+
+    def _request(self, world: World, run_ids: list[str]) -> session.Request:
+        setting, who, off = self.setting, self.setting.identity, self.off
+        policy = policy_without(world.policy, off)
+        if not self.network:
+            policy = replace(policy, network=replace(policy.network, mode="none"))
+        seed = SEEDS[policy.agent]
+        environ = setting.environ | {name: world.canary(prefix) for name, prefix in _keys(policy)}
+        keys = credentials.find(policy, who, environ, [])
+        extra = [*seed.extra, f"{HIDDEN}={world.canary('sk-hidden-')}", *(() if self.network else NO_NETWORK)]
+        environment, private = hostenv.environment(policy, environ, {}, extra, keys)
+        plan, folders = self._git(policy, world), world.mounts
+        masks = mask.find(policy.mask, folders, who, mask.Wish("masks" in off)).places
+        context = Context(policy.agent, world.root, setting.listener.network, setting.listener.address)
+        if "user" in off:
+            worlds.open_to_all(world.root)
+
+        def alter(model: dict[str, Any]) -> None:
+            run_ids.append(model["name"].removeprefix("agentbox-"))
+            service = model["services"][policy.agent]
+            service["entrypoint"] = ENTRYPOINT
+            model_without(model, off, context)
+
+        return session.Request(
+            policy=policy,
+            identity=who,
+            mounts=[*folders, Mount(world.verify, INSIDE)],
+            command=[*policy.command.argv, *seed.turn] if self.agent else list(RUNNER),
+            environment=environment,
+            private={**environ, **private},
+            facts=setting.facts,
+            masks=masks,
+            git=plan,
+            keys=keys,
+            alter=alter,
+        )
+
+    def _git(self, policy: Policy, world: World) -> Plan:
+        plan = gitdir.linked(world.mounts, self.setting.identity, [])
+        if policy.hooks == "read":
+            githooks.protect(plan, world.mounts, hostrun.look(world.mounts).repositories, [])
+        return plan
+
+
+def _common(policy: Policy, listener: Listener) -> Policy:
+    """The user's policy, where a bound on memory is one that a control without it may break."""
+    limits = replace(policy.limits, memory=min(policy.limits.memory, 1 << 30))
+    return listener.known_to(replace(policy, limits=limits))
+
+
+def _keys(policy: Policy) -> list[tuple[str, str]]:
+    """The keys that the host's environment holds, made up: name and prefix."""
+    return [(each.name, each.prefix) for each in policy.credentials if each.name in policy.env.secret]
+
+
+def _forget(identity: Identity, run_id: str) -> None:
+    """What the broker refused here is no news to the user."""
+    for folder in (identity.own_state / "audit").glob(f"*-{run_id}"):
+        remove_tree(folder)
+
+
+class _Bench:
+    """The attacks' files in the container, and the host's side of the talk about them."""
+
+    def __init__(self, trial: Trial, world: World) -> None:
+        self.trial, self.world = trial, world
+        self.tokens = {attack.path: secrets.token_hex(8) for attack in trial.attacks}
+        self.socket = world.canary("socket-")
+        self.watches: dict[str, Watch] = {}
+        self.before = hostrun.look(world.mounts)
+
+    def lay_out(self) -> None:
+        """Write what runner.py and play.py read."""
+        place = self.world.verify
+        for name in PROGRAMS_INSIDE:
+            shutil.copyfile(PROGRAM_FOLDER / name, place / name)
+        (place / "start.sh").chmod(0o755)
+        # Hermes's tools find nothing before its terminal has run something.
+        listed: list[dict[str, Any]] = []
+        calls: list[dict[str, Any]] = [{"call": "shell", "command": "true"}]
+        for number, attack in enumerate(self.trial.attacks):
+            environment = self._environment(attack)
+            if attack.is_tool:
+                calls.append({"number": number, **self._call(attack, environment)})
+                continue
+            file = f"attack-{number}-{attack.name}{attack.kind}"
+            (place / file).write_text(attack.text)
+            program = PROGRAMS[attack.kind]
+            beside = attack.family in BESIDE and attack.proof not in WATCHED
+            listed.append(
+                {"number": number, "file": file, "program": program, "environment": environment, "beside": beside}
+            )
+            self._watch(attack, number, environment)
+        shell = [{"call": "shell", "command": " ".join(RUNNER)}] if listed else []
+        (place / "plan.json").write_text(json.dumps({"attacks": listed, "environment": {}}))
+        if self.trial.agent or "vault" in self.trial.off:
+            stand_in = not self.trial.agent
+            script = {"port": PORT, "socket": self.socket, "calls": [*calls, *shell], "stand_in": stand_in}
+            (place / "script.json").write_text(json.dumps(script))
+        for path in place.rglob("*"):
+            path.chmod(0o755 if path.is_dir() or path.suffix == ".sh" else 0o644)
+            worlds.own(path, self.world.identity)
+
+    def _call(self, attack: Attack, environment: dict[str, str]) -> dict[str, str]:
+        verb, path = tool_call(attack) or ("read", "")
+        number = self.trial.attacks.index(attack)
+        self._watch(attack, number, environment)
+        return {"call": verb, "path": _filled(path, environment), "content": self.tokens[attack.path]}
+
+    def _environment(self, attack: Attack) -> dict[str, str]:
+        policy = self.world.policy
+        secret = self.world.places["SECRET"]
+        names = {"AGENT": policy.agent, "STATE": policy.state[0].path, "SECRET_DIR": secret.rpartition("/")[0]}
+        names |= {"WORK": "/workspace", "PUBLIC": "/workspace/public.txt", "TOKEN": self.tokens[attack.path]}
+        names |= {"HIDDEN": HIDDEN, "PIDS": str(policy.limits.pids), "MEMORY": str(policy.limits.memory)}
+        names |= {"COMMAND": policy.command.argv[0], "EXECUTABLE": policy.command.exe}
+        keys = _keys(policy)
+        names |= {"KEY": keys[0][0] if keys else ""}
+        return {**names, **self.world.places, **self.trial.setting.listener.names}
+
+    def _watch(self, attack: Attack, number: int, environment: dict[str, str]) -> None:
+        if attack.proof not in WATCHED:
+            return
+        path = self.world.on_host(_filled(attack.argument, environment))
+        if path is not None:
+            self.watches[attack.path] = Watch(path, self.trial.root / f"kept-{number}")
+
+    def watch(self, over: threading.Event, report: Callable[[Attack, Outcome], None]) -> None:
+        """Judge each attack as soon as it is through; goes on until the container is gone."""
+        told: set[int] = set()
+        while True:
+            last = over.wait(POLL_SECONDS)
+            for number, output in self._arrived(told):
+                attack = self.trial.attacks[number]
+                outcome = self.trial.outcomes[attack.path]
+                outcome.ran, outcome.output = True, output
+                outcome.worked = self._worked(attack, output)
+                (self.world.verify / f"ack/{number}").touch()
+                report(attack, outcome)
+            if last:
+                break
+        over.wait(SETTLE_SECONDS)
+        for attack in self.trial.attacks:
+            if attack.proof == "arrived":
+                self.trial.outcomes[attack.path].worked = self.trial.setting.listener.heard(self.tokens[attack.path])
+
+    def _arrived(self, told: set[int]) -> Iterator[tuple[int, str]]:
+        with suppress(OSError):
+            for path in sorted((self.world.verify / "out").iterdir()):
+                if path.name.isdigit() and int(path.name) not in told and int(path.name) < len(self.trial.attacks):
+                    told.add(int(path.name))
+                    with suppress(ValueError, KeyError):
+                        yield int(path.name), str(json.loads(path.read_text())["output"])
+
+    def _worked(self, attack: Attack, output: str) -> bool:
+        if attack.proof == "canary":
+            return self.world.holds(output)
+        if attack.proof == "output":
+            return re.search(attack.argument, output, re.MULTILINE) is not None
+        if attack.proof == "arrived":
+            return self.trial.setting.listener.heard(self.tokens[attack.path])
+        watch = self.watches.get(attack.path)
+        if watch is None or not watch.changed():
+            return False
+        unreported = attack.proof == "changed" or not self._reported(watch.path)
+        watch.restore()
+        return unreported
+
+    def _reported(self, path: Path) -> bool:
+        """Whether the lines after a session name the file."""
+        if "report" in self.trial.off:
+            return False
+        name = str(path.relative_to(self.world.workspace))
+        return any(f" {name}" in line for line in hostrun.report(self.before, self.world.mounts))
+
+
+def _filled(text: str, names: dict[str, str]) -> str:
+    return string.Template(text).safe_substitute(names)
