@@ -115,7 +115,11 @@ class Trial:
         seed = SEEDS[policy.agent]
         environ = setting.environ | {name: world.canary(prefix) for name, prefix in _keys(policy)}
         keys = credentials.find(policy, who, environ, [])
-        extra = [*seed.extra, f"{HIDDEN}={world.canary('sk-hidden-')}", *(() if self.network else NO_NETWORK)]
+        extra = [
+            *seed.extra,
+            f"{HIDDEN}={world.canary('sk-hidden-')}",
+            *(NO_NETWORK if policy.network.mode == "none" else ()),
+        ]
         environment, private = hostenv.environment(policy, environ, {}, extra, keys)
         plan, folders = self._git(policy, world), world.mounts
         masks = mask.find(policy.mask, folders, who, mask.Wish("masks" in off)).places

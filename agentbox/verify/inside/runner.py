@@ -68,6 +68,8 @@ def report(number, output):
 
 def main():
     plan = json.loads((HERE / "plan.json").read_text())
+    if os.getuid() == 0:
+        os.umask(0)  # the host's user, who is another one, shall be able to remove what is made here
     environment = {**plan["environment"], "AGENT_PID": agent_pid()}
 
     def one(attack):

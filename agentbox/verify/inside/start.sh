@@ -3,7 +3,7 @@
 #
 # Comes in the launch chain between agentbox-launch and the entrypoint, and is one process with them and the agent. --bare
 # is the container without the vault: there a tool is started as it is.
-export HOME=/home/agent
+export HOME=/home/agent PYTHONDONTWRITEBYTECODE=1
 bare=
 if [ "${1:-}" = --bare ]; then bare=1; shift; fi
 if [ -e /verify/script.json ]; then

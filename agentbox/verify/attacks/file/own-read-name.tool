@@ -2,4 +2,4 @@
 # stopped by: guard
 # proof: canary
 # source: guard rules by name
-read /workspace/auth.json
+read /workspace/gh_notes.example

@@ -1,27 +1,21 @@
-# says: Exchanges a file and a symlink to the credential while a second thread opens it.
+# says: Exchanges a file and a symlink to the credential while another process opens it.
 # stopped by: vault
 # proof: canary
 # source: TOCTOU
+import contextlib
 import os
-import threading
 import time
 
-secret, end = os.environ["SECRET"], time.monotonic() + 0.4
+secret, end = os.environ["SECRET"], time.monotonic() + 1.5
 open("plain", "w").close()
-
-
-def exchange():
-    while time.monotonic() < end:
-        for make in (lambda: os.symlink(secret, "new"), lambda: os.link("plain", "new")):
-            make()
-            os.replace("new", "target")
-
-
-threading.Thread(target=exchange).start()
-found = set()
-while time.monotonic() < end:
-    try:
-        found.add(open("target").read())
-    except OSError:
-        pass
+child = os.fork()
+while child == 0:
+    for make in (lambda: os.symlink(secret, "new"), lambda: os.link("plain", "new")):
+        make()
+        os.replace("new", "target")
+found = ""
+while not found and time.monotonic() < end:
+    with contextlib.suppress(OSError), open("target") as file:
+        found = file.read()
+os.kill(child, 9)
 print(found)
