@@ -54,9 +54,17 @@ LOGINS = (
         {".config/opencode/opencode.json": OPENCODE | {"model": "openrouter/anthropic/claude-sonnet-4.5"}},
     ),
     Login("hermes", "OPENROUTER_API_KEY", "openrouter.ai", {".hermes/config.yaml": HERMES.format("openrouter", "fake-model")}),
+    Login(
+        "hermes", "ANTHROPIC_API_KEY", "api.anthropic.com",
+        {".hermes/config.yaml": HERMES.format("anthropic", "claude-sonnet-4-5")},
+    ),
 )  # fmt: skip
 # These take their keys out of their tools' environment by themselves.
-KEEP_THEIR_OWN = {("hermes", "OPENROUTER_API_KEY"), ("claude", "CLAUDE_CODE_OAUTH_TOKEN")}
+KEEP_THEIR_OWN = {
+    ("hermes", "OPENROUTER_API_KEY"),
+    ("hermes", "ANTHROPIC_API_KEY"),
+    ("claude", "CLAUDE_CODE_OAUTH_TOKEN"),
+}
 
 
 def seed(login: Login, box: Box) -> None:

@@ -24,6 +24,8 @@ from broker.rules import DEFAULT_PORTS, Verdict, remedy
 log = logging.getLogger("agentbox-egress")
 # A refused request whose body is larger is not read to its end for the sake of a polite answer.
 POLITE = 1 << 20
+# In a header's value: a folded line, or what lax servers take for the end of one.
+LINE_ENDS = (b"\r", b"\n", b"\0")
 LARGEST_HELLO = 1 << 16
 
 
@@ -117,6 +119,10 @@ class Gate:
         verdict = self.live.rules.decide(host, request.port)
         if not verdict.allowed:
             return self._refuse(verdict)
+        if any(byte in value for _, value in request.headers.fields for byte in LINE_ENDS):
+            return self._refuse(
+                Verdict(False, "header", f"a header to {host} of several lines, which may hide another")
+            )
         if request.method != "CONNECT" and (claim := _other_host(request)):
             return self._refuse(Verdict(False, "host", f"a request to {host} that says it is for {claim[:100]!r}"))
         if self.upstream and not verdict.private:

@@ -1,5 +1,5 @@
-"""Larger pieces than mitmproxy's own 64 KiB, for which it has no option: what each one costs in Python is most of
-what a large answer costs. A reader holds up to two of them before it stops reading from its socket."""
+"""Larger pieces than mitmproxy's own 64 KiB, for which it has no option: what each costs in Python is most of what a
+large answer costs. A reader holds up to two of them before it stops reading from its socket."""
 
 from __future__ import annotations
 
