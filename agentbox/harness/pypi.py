@@ -6,6 +6,7 @@ pip itself is a wheel from the same index, run as it is: Debian's Python comes w
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -21,8 +22,9 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from agentbox.errors import InstallError
 from agentbox.harness import cache, settings, web
 from agentbox.harness.job import Job
-from agentbox.harness.progress import Bytes
+from agentbox.harness.progress import Bytes, Seldom
 from agentbox.harness.web import Digest, Web
+from agentbox.state import remove_tree
 
 SIMPLE = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 PYTHONS = ("python3.13", "python3.12", "python3.11", "python3")
@@ -69,6 +71,10 @@ class Index:
 
 def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _project(wheel: Path) -> str:
+    return normal(wheel.name.partition("-")[0])
 
 
 def _wheel(name: str, page: str, file: Mapping[str, Any]) -> Wheel | None:
@@ -123,10 +129,10 @@ def install(job: Job, index: Index) -> dict[str, Any]:
         raise InstallError(python, f"cannot make a virtual environment: {_last(done.stderr + done.stdout)}")
     pip = _Pip(job, index)
     job.report("working out what it needs")
-    lock = pip.resolve(wheel)
-    if lock.get(wheel.name, ("", ""))[1] != wheel.digest.hex:
-        raise InstallError(what, "pip found another file than the index names", "pip's own settings name its sources")
+    lock = pip.fetch(wheel)
+    job.report(f"unpacking {len(lock)} packages")
     pip.install(lock)
+    _compile(job.root)
     _relocate(job.root)
     if not (job.root / "bin" / name).is_file():
         raise InstallError(what, f"has no command {name}", "this version is made unlike the tested one")
@@ -138,27 +144,31 @@ class _Pip:
 
     def __init__(self, job: Job, index: Index) -> None:
         self._job = job
+        self._wheels = job.store / "wheels"
         certificates = web.bundle(index.bundles, job.store / "certificates.pem")
-        self._argv = [
-            str(job.root / "bin" / "python"), "-I", f"{_pip_wheel(index, job)}/pip", "install", "--no-input",
-            "--disable-pip-version-check", "--only-binary=:all:", "--progress-bar=off", "--no-color",
-            f"--cache-dir={job.store / 'pip'}", *index.user.options(),
-            *([f"--cert={certificates}"] if certificates else []),
-        ]  # fmt: skip
+        self._argv = [str(job.root / "bin" / "python"), "-I", f"{_pip_wheel(index, job)}/pip"]
+        self._network = [*index.user.options(), *([f"--cert={certificates}"] if certificates else [])]
         self._environ = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
         self._environ["PIP_CONFIG_FILE"] = os.devnull
 
-    def resolve(self, wheel: Wheel) -> dict[str, tuple[str, str]]:
-        """What has to be installed, as (version, SHA-256) by name."""
-        told = self._job.store / "report.json"
-        self._run(["--dry-run", "--ignore-installed", "--report", str(told), f"{wheel.name}=={wheel.version}"])
+    def fetch(self, wheel: Wheel) -> dict[str, tuple[str, str]]:
+        """Download the package and what it needs, each checked by pip against its index. Returns (version, SHA-256) by
+        name. What an earlier call has downloaded is not fetched again."""
+        words = [f"--dest={self._wheels}", "--only-binary=:all:", *self._network, f"{wheel.name}=={wheel.version}"]
+        self._run("download", *words)
+        paths = sorted(self._wheels.glob("*.whl"))
+        if len({_project(path) for path in paths}) < len(paths):  # of another day, and superseded meanwhile
+            remove_tree(self._wheels)
+            self._run("download", *words)
+            paths = sorted(self._wheels.glob("*.whl"))
         found = {}
-        for item in json.loads(told.read_bytes())["install"]:
-            name, version = normal(item["metadata"]["name"]), item["metadata"]["version"]
-            sha256 = item["download_info"].get("archive_info", {}).get("hashes", {}).get("sha256", "")
-            if not sha256:
-                raise InstallError(f"{name} {version}", "its index names no SHA-256 to check it by")
-            found[name] = (version, sha256)
+        for path in paths:
+            with path.open("rb") as file:
+                found[_project(path)] = (path.name.split("-")[1], hashlib.file_digest(file, "sha256").hexdigest())
+        if found.get(wheel.name, ("", ""))[1] != wheel.digest.hex:
+            raise InstallError(
+                f"{wheel.name} {wheel.version}", "pip found another file than the index names", "see pip's own settings"
+            )
         return found
 
     def install(self, lock: Mapping[str, tuple[str, str]]) -> None:
@@ -166,20 +176,26 @@ class _Pip:
         wanted.write_text(
             "".join(f"{name}=={version} --hash=sha256:{hash_}\n" for name, (version, hash_) in lock.items())
         )
-        self._run(["--no-deps", "--require-hashes", "-r", str(wanted)])
+        self._run(
+            "install", "--no-index", f"--find-links={self._wheels}", "--no-deps", "--require-hashes", "--no-compile",
+            f"--requirement={wanted}",
+        )  # fmt: skip
 
-    def _run(self, words: list[str]) -> None:
+    def _run(self, command: str, *words: str) -> None:
+        options = ["--no-input", "--disable-pip-version-check", "--no-cache-dir", "--no-color", "--progress-bar=off"]
+        told = Seldom(self._job.report)
         lines: list[str] = []
+        argv, pipe = [*self._argv, command, *options, *words], subprocess.PIPE
         with subprocess.Popen(
-            [*self._argv, *words], env=self._environ, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace",
+            argv, env=self._environ, cwd="/", stdin=subprocess.DEVNULL, stdout=pipe, stderr=subprocess.STDOUT,
+            text=True, errors="replace",
         ) as process:  # fmt: skip
             assert process.stdout is not None
             try:
                 for line in process.stdout:
                     lines.append(line.strip())
-                    if match := re.match(r"\s*(Downloading (?!.*\.metadata)\S+ \(.*\)|Installing) ?", line):
-                        self._job.report(match[1][0].lower() + match[1][1:])
+                    if line.strip().startswith("Downloading "):
+                        told(line.strip().replace("Downloading", "downloading", 1))
             except BaseException:
                 process.terminate()
                 raise
@@ -253,13 +269,24 @@ def admits(wanted: str, version: tuple[int, ...]) -> bool:
     return True
 
 
+def _compile(root: Path) -> None:
+    """All at once on all cores, since nothing can write there later; with the paths of the folder's later place."""
+    packages = next(root.glob("lib/python3*/site-packages"))
+    argv = [str(root / "bin" / "python"), "-I", "-m", "compileall", "-q", "-j0", f"-s{root}", f"-p{_final(root)}"]
+    # A package may carry files for other Pythons, which do not compile.
+    subprocess.run([*argv, str(packages)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
+def _final(root: Path) -> Path:
+    return root.with_name(root.name.removeprefix(cache.PART))
+
+
 def _relocate(root: Path) -> None:
     """Let the scripts name the Python of the folder's later place: it is renamed when it is whole."""
-    final = root.with_name(root.name.removeprefix(cache.PART))
     for path in (root / "bin").iterdir():
         if path.name.lower().startswith("activate"):
             path.unlink()  # they hold the old place in several languages
         elif path.is_file() and not path.is_symlink():
             text = path.read_bytes()
             if text.startswith(b"#!"):
-                path.write_bytes(text.replace(os.fsencode(root), os.fsencode(final), 1))
+                path.write_bytes(text.replace(os.fsencode(root), os.fsencode(_final(root)), 1))
