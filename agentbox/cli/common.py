@@ -15,7 +15,7 @@ import click
 from agentbox import gitdir, githooks, hostrun, mask, versions, workspace
 from agentbox import identity as identities
 from agentbox import policy as policies
-from agentbox.engine import AGENT, Engine
+from agentbox.engine import AGENT, Engine, find_docker
 from agentbox.errors import UsageError, one_line
 from agentbox.gitplan import Plan
 from agentbox.identity import Identity
@@ -158,6 +158,11 @@ def table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     for row in cells:
         click.echo("  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip())
+
+
+def engine_if_any() -> Engine | None:
+    """The engine; None where there is no Docker at all, so that nothing of agentbox's can be in it."""
+    return Engine() if find_docker() or os.environ.get("DOCKER_HOST") else None
 
 
 def pick(engine: Engine, name: str | None) -> list[str]:

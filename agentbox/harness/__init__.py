@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from agentbox.harness import npm as npm_
     from agentbox.harness import pypi as pypi_
 
-__all__ = ["Installed", "ensure", "find", "installed_on_path", "newest"]
+__all__ = ["Installed", "ensure", "find", "installed_on_path", "newest", "update"]
 
 Report = Callable[[str], None]
 
@@ -43,7 +43,9 @@ def find(policy: Policy, identity: Identity | None = None) -> Installed | None:
     return found if all(Path(word).exists() for word in found.argv) else None
 
 
-def ensure(policy: Policy, *, progress: Report, identity: Identity | None = None) -> Installed:
+def ensure(
+    policy: Policy, *, progress: Report, identity: Identity | None = None, ca_option: str | None = None
+) -> Installed:
     """The policy's version, installed if need be. Raises InstallError; then nothing has changed, but downloads that are
     there already are used by the next call."""
     who = identity or identities.current()
@@ -53,7 +55,7 @@ def ensure(policy: Policy, *, progress: Report, identity: Identity | None = None
         with cache.locked(
             who, policy.agent, lambda: progress(f"{title}: waiting for another agentbox, which installs it")
         ) as place:
-            found = find(policy, who) or _install(policy, place, who, progress)
+            found = find(policy, who) or _install(policy, place, who, ca_option, progress)
     cache.used(found.root)
     return found
 
@@ -69,12 +71,24 @@ def newest(policy: Policy, ca_bundle: Path | None, identity: Identity | None = N
     return _pip(home, bundles).newest(policy.package.name).version
 
 
-def _install(policy: Policy, place: Path, who: Identity, progress: Report) -> Installed:
+def update(policies: list[Policy], identity: Identity, ca_option: str | None, progress: Report) -> dict[str, str]:
+    """Install the agents in their newest versions and remember these, all or none. Returns them."""
+    from agentbox import versions
+    from agentbox.images import ca_bundle
+
+    found = {policy.agent: versions.newest(policy, identity, ca_bundle(ca_option, policy)) for policy in policies}
+    for policy in policies:
+        ensure(versions.apply(policy, identity, found), progress=progress, identity=identity, ca_option=ca_option)
+    versions.remember(identity, found)
+    return found
+
+
+def _install(policy: Policy, place: Path, who: Identity, ca_option: str | None, progress: Report) -> Installed:
     from agentbox.harness import npm, platform, pypi
     from agentbox.images import ca_bundle
 
     here = platform.current()
-    extra = ca_bundle(None, policy)
+    extra = ca_bundle(ca_option, policy)
     bundles = [extra] if extra else []
     try:
         with cache.building(place, policy.package.version, who) as root:

@@ -59,7 +59,11 @@ class Registry:
 
     def all(self, name: str) -> Any:
         """The package's document: its versions and tags."""
-        return self.http.json(settings.package_url(self._user.registry(name), name), ABBREVIATED, name)
+        url = settings.package_url(self._user.registry(name), name)
+        found = self.http.json(url, ABBREVIATED, name)
+        if not isinstance(found, dict):
+            raise InstallError(name, f"{url} does not answer as an npm registry does")
+        return found
 
     def version(self, name: str, version: str) -> Any:
         found = self.all(name).get("versions", {}).get(version)
@@ -81,7 +85,10 @@ class Registry:
 
 
 def newest(registry: Registry, name: str) -> str:
-    return str(registry.all(name)["dist-tags"]["latest"])
+    found = registry.all(name).get("dist-tags", {}).get("latest")
+    if not found:
+        raise InstallError(name, "the registry names no newest version", "see --version-of")
+    return str(found)
 
 
 def install(job: Job, registry: Registry, here: Platform) -> dict[str, Any]:
