@@ -1,7 +1,7 @@
 """Installs a Python package into a virtual environment of its own: wheels only, so that nothing of a package runs, each
 checked by the hash that its index gave when pip worked out which ones are needed.
 
-pip itself is a wheel from the same index, run as it is: Debian's Python comes without, the user's may be of any age.
+pip itself is a wheel from the same index, run where it is unpacked: Debian's Python has none, a user's is of any age.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -146,7 +147,7 @@ class _Pip:
         self._job = job
         self._wheels = job.store / "wheels"
         certificates = web.bundle(index.bundles, job.store / "certificates.pem")
-        self._argv = [str(job.root / "bin" / "python"), "-I", f"{_pip_wheel(index, job)}/pip"]
+        self._argv = [str(job.root / "bin" / "python"), "-I", f"{_pip_folder(index, job)}/pip"]
         self._network = [*index.user.options(), *([f"--cert={certificates}"] if certificates else [])]
         self._environ = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
         self._environ["PIP_CONFIG_FILE"] = os.devnull
@@ -225,12 +226,15 @@ def _last(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it says nothing")
 
 
-def _pip_wheel(index: Index, job: Job) -> Path:
+def _pip_folder(index: Index, job: Job) -> Path:
     wheel = index.newest("pip")
-    path = job.store / f"pip-{wheel.version}-py3-none-any.whl"
+    archive, folder = job.store / f"{wheel.digest.hex}.whl", job.store / f"pip-{wheel.version}"
     told = Bytes(f"downloading pip {wheel.version}", job.report)
-    index.http.download(wheel.url, path, wheel.digest, f"pip {wheel.version}", told.of(path))
-    return path
+    index.http.download(wheel.url, archive, wheel.digest, f"pip {wheel.version}", told.of(archive))
+    remove_tree(folder)
+    with zipfile.ZipFile(archive) as files:
+        files.extractall(folder)
+    return folder
 
 
 def find_python(wanted: str, what: str) -> str:
