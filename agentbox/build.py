@@ -175,7 +175,7 @@ def update(
     policies: list[Policy], identity: Identity, engine: Engine, ca_option: str | None, report: Report
 ) -> dict[str, str]:
     """Build the agents in their newest versions and remember these. Returns them. Nothing changes where that fails."""
-    found = {policy.agent: versions.newest(policy.package, ca_bundle(ca_option, policy)) for policy in policies}
+    found = {policy.agent: versions.newest(policy, identity, ca_bundle(ca_option, policy)) for policy in policies}
     wanted = [versions.apply(policy, identity, found) for policy in policies]
     build(wanted, identity, engine, ca_option=ca_option, report=report)
     versions.remember(identity, found)

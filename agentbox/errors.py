@@ -45,6 +45,10 @@ class BuildError(AgentboxError):
     """An image could not be built. The cause holds the last lines of the build's log."""
 
 
+class InstallError(AgentboxError):
+    """An agent could not be installed for the native engine."""
+
+
 class StateError(AgentboxError):
     """A directory in the host's home cannot be used."""
 

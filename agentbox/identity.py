@@ -38,6 +38,11 @@ class Identity:
         return self._base("XDG_STATE_HOME", ".local/state") / "agentbox"
 
     @property
+    def own_cache(self) -> Path:
+        """What agentbox can fetch again: the agents of the native engine."""
+        return self._base("XDG_CACHE_HOME", ".cache") / "agentbox"
+
+    @property
     def secrets(self) -> Path:
         """Where secrets lie while a container runs: in memory, where the host has such a place."""
         runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{self.uid}")

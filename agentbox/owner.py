@@ -54,7 +54,7 @@ def leftovers(engine: Engine | None, identity: Identity, own_run: str = "") -> I
             yield str(folder), partial(_remove_folder, folder)
 
 
-def clean(engine: Engine, identity: Identity, own_run: str = "") -> list[str]:
+def clean(engine: Engine | None, identity: Identity, own_run: str = "") -> list[str]:
     """Remove the leftovers. Returns their names."""
     return [name for name, remove in leftovers(engine, identity, own_run) if remove()]
 

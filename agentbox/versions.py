@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urljoin
 
 from agentbox.errors import AgentboxError, UsageError
 from agentbox.identity import Identity
 from agentbox.policy_load import check_agent
-from agentbox.policy_model import Package, Policy
+from agentbox.policy_model import Policy
 from agentbox.policy_schema import version as check_version
 from agentbox.state import make_dir
 
 FILE = "versions.json"
-SECONDS = 20
 PINNED = "pinned"
 
 
@@ -65,44 +61,11 @@ def parse_options(options: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def newest(package: Package, ca_bundle: Path | None) -> str:
+def newest(policy: Policy, identity: Identity, ca_bundle: Path | None) -> str:
     """The newest released version in the package's registry. Raises AgentboxError when that cannot be told."""
-    try:
-        found = _newest_npm(package, ca_bundle) if package.manager == "npm" else _newest_pip(package, ca_bundle)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AgentboxError(package.name, f"its newest version cannot be found: {error}", "see --version-of") from None
+    from agentbox import harness
+
+    found = harness.newest(policy, ca_bundle, identity)
     if check_version(found):
-        raise AgentboxError(package.name, f"its registry names no usable version: {found!r}")
+        raise AgentboxError(policy.package.name, f"its registry names no usable version: {found!r}")
     return found
-
-
-def _newest_npm(package: Package, ca_bundle: Path | None) -> str:
-    registry = os.environ.get("npm_config_registry") or os.environ.get("NPM_CONFIG_REGISTRY")  # noqa: SIM112  npm reads both
-    url = urljoin((registry or "https://registry.npmjs.org").rstrip("/") + "/", quote(package.name, safe="@"))
-    return str(json.loads(_fetch(url, "application/vnd.npm.install-v1+json", ca_bundle))["dist-tags"]["latest"])
-
-
-def _newest_pip(package: Package, ca_bundle: Path | None) -> str:
-    index = os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple"
-    page = _fetch(
-        f"{index.rstrip('/')}/{quote(package.name)}/", "application/vnd.pypi.simple.v1+json, text/html;q=0.5", ca_bundle
-    )
-    stem = re.sub(r"[-_.]+", "[-_.]+", re.escape(package.name).replace("\\-", "-"))
-    # Final releases only, from the files' names: the same in JSON and in HTML.
-    found = re.findall(rf"(?i)\b{stem}-(\d+(?:\.\d+)*)(?:-py|-cp|\.tar\.gz|\.zip)", page.decode(errors="replace"))
-    if not found:
-        raise ValueError("the index lists no release")
-    return str(max(found, key=lambda text: [int(part) for part in text.split(".")]))
-
-
-def _fetch(url: str, accept: str, ca_bundle: Path | None) -> bytes:
-    import ssl
-    import urllib.request
-
-    context = ssl.create_default_context()
-    if ca_bundle is not None:
-        context.load_verify_locations(ca_bundle)
-    request = urllib.request.Request(url, headers={"Accept": accept, "User-Agent": "agentbox"})
-    with urllib.request.urlopen(request, timeout=SECONDS, context=context) as answer:
-        data: Any = answer.read()
-    return bytes(data)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import click
 
-from agentbox import identity as identities
+from agentbox.cli import common
 
 
 @click.command("clean")
 def command() -> None:
-    """Remove the containers and run directories of an agentbox that was killed. `run` does so too."""
-    from agentbox import owner
-    from agentbox.engine import Engine
+    """Remove what an agentbox that was killed left behind, and installed agents that are out of use.
 
-    for name in owner.clean(Engine(), identities.current()):
+    Containers and run directories go, which `run` sees to as well; downloads and half-installed agents; and versions in
+    the cache that are not in effect and that nobody has started for a month.
+    """
+    from agentbox import owner
+    from agentbox.harness import cache
+
+    who, policies = common.load_all(())
+    for path in cache.clean(who, {policy.agent: policy.package.version for policy in policies}):
+        click.echo(path)
+    for name in owner.clean(common.engine_if_any(), who):
         click.echo(name)

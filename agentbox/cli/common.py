@@ -13,7 +13,7 @@ from agentbox import identity as identities
 from agentbox import policy as policies
 from agentbox.cli import complete
 from agentbox.cli.terminal import progress, quiet_option, say, table
-from agentbox.engine import AGENT, Engine
+from agentbox.engine import AGENT, Engine, find_docker
 from agentbox.errors import UsageError, one_line
 from agentbox.gitplan import Plan
 from agentbox.identity import Identity
@@ -143,6 +143,11 @@ def load_all(agents: tuple[str, ...], asked: dict[str, str] | None = None) -> tu
         policies.check_agent(name)
     who = identities.current()
     return who, [load(name, who, asked) for name in dict.fromkeys(names)]
+
+
+def engine_if_any() -> Engine | None:
+    """The engine; None where there is no Docker at all, so that nothing of agentbox's can be in it."""
+    return Engine() if find_docker() or os.environ.get("DOCKER_HOST") else None
 
 
 def pick(engine: Engine, name: str | None) -> list[str]:

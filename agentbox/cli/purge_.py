@@ -13,24 +13,27 @@ from agentbox.cli import common
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def command(state: bool, yes: bool) -> None:
-    """Remove your images. The agents' state stays unless --state says otherwise."""
+    """Remove your images and the agents in your cache. The agents' state stays unless --state says otherwise."""
     import shutil
 
     from agentbox.compose import tag
-    from agentbox.engine import INPUTS, Engine
+    from agentbox.engine import INPUTS
+    from agentbox.harness import cache
 
     who, policies = common.load_all(())
-    engine = Engine()
+    engine = common.engine_if_any()
     ours = {f"{tag(who, name)}:latest" for name in ("base", "egress", *(policy.agent for policy in policies))}
-    images = [name for name in engine.images(INPUTS) if name in ours]
+    images = [name for name in engine.images(INPUTS) if name in ours] if engine else []
     folders = [who.home / item.host for policy in policies for item in policy.state] if state else []
     folders = [folder for folder in folders if folder.is_dir()]
     if not yes and folders:
         click.echo("\n".join(map(str, folders)), err=True)
         click.confirm("Remove these folders with the credentials in them?", abort=True, err=True)
     for name in sorted(images, key=lambda name: name.endswith("-base:latest")):
-        engine.remove_image(name)
+        engine.remove_image(name)  # type: ignore[union-attr]  # else no image
         click.echo(name)
+    if cached := cache.purge(who):
+        click.echo(cached)
     for folder in folders:
         shutil.rmtree(folder.resolve())
         click.echo(folder)
