@@ -31,14 +31,14 @@ ENVIRONMENT = {
     "HOST_UID, HOST_GID": "whom the container runs as; you, under sudo the calling user",
     "REAL_USER": "the name in the images' tags; your login name",
     "PARANOID_MODE": "`true`: no start without Landlock. Passed through to the agent",
-    "AGENTBOX_CA_BUNDLE, NODE_EXTRA_CA_CERTS": "PEM file of certificates to trust besides the usual ones",
+    "AGENTBOX_CA_BUNDLE, NODE_EXTRA_CA_CERTS, SSL_CERT_FILE": "PEM file of certificates to trust besides the usual ones",
     "HTTPS_PROXY, HTTP_PROXY": "the host's own proxy, in any case of letters: for builds, and for the broker",
-    "NPM_CONFIG_REGISTRY, PIP_INDEX_URL": "where `update` asks for the newest versions",
+    "NPM_CONFIG_REGISTRY, PIP_INDEX_URL, PIP_CONFIG_FILE": "where `update`, and what is installed for the native engine, ask",
     "DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG": "which engine, as the docker program reads them",
     "DOCKER_TLS_VERIFY, DOCKER_CERT_PATH": "how it is spoken to",
     "NO_COLOR, FORCE_COLOR, TERM": "no colours; colours in a pipe too; `dumb` has none. The agent gets them too",
     "TZ, EDITOR, VISUAL": "taken over by the container, where it has the editor",
-    "XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR": "where the files below are",
+    "XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_CACHE_HOME, XDG_RUNTIME_DIR": "where the files below are",
 }
 FILES = {
     "~/.config/agentbox/config.toml": "your configuration (`agentbox init --user`)",
