@@ -188,7 +188,8 @@ class _Bench:
             shutil.copyfile(PROGRAM_FOLDER / name, place / name)
         (place / "start.sh").chmod(0o755)
         # Hermes's tools find nothing before its terminal has run something.
-        listed, calls = [], [{"call": "shell", "command": "true"}]
+        calls: list[dict[str, Any]] = [{"call": "shell", "command": "true"}]
+        listed: list[dict[str, Any]] = []
         for number, attack in enumerate(self.trial.attacks):
             environment = self._environment(attack)
             if attack.is_tool:
