@@ -125,8 +125,8 @@ def open_to_all(folder: Path) -> None:
 
 
 class Watch:
-    """Remembers a place on the host, so that a change can be seen and undone. Where a container has put a symlink on the
-    way to it, that is a change too, and nothing is undone beyond."""
+    """Remembers a place on the host, so that a change can be seen and undone. Where a container has put a symlink on
+    the way to it, that is a change too, and nothing is undone beyond."""
 
     def __init__(self, path: Path, kept: Path) -> None:
         self.path, self.kept, self.parent = path, kept, path.parent.resolve()
