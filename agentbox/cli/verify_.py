@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -59,7 +60,8 @@ def command(
         _list(attacks, as_json)
         return 0
     place = _writable(junit_file)
-    verdicts, seconds = _examine(names, attacks, who)
+    with _as_interruption():
+        verdicts, seconds = _examine(names, attacks, who)
     if not verdicts:
         raise UsageError(f"--only {' '.join(only)}", f"names no attack on {', '.join(names)}")
     if place:
@@ -92,14 +94,17 @@ def _examine(names: list[str], attacks: list[Attack], who: Identity) -> tuple[li
 
 
 def _writable(name: str | None) -> Path | None:
-    """The report's place, made now: after a minute's work is too late to find that it cannot be."""
+    """The report's place, tried now: after a minute's work is too late to find that it cannot be written."""
     if name is None:
         return None
     path = Path(name)
+    there = path.exists()
     try:
-        path.touch()
+        path.open("ab").close()
     except OSError as error:
         raise UsageError(f"--junit {name}", error.strerror or str(error)) from None
+    if not there:
+        path.unlink()
     return path
 
 
@@ -111,6 +116,17 @@ def _list(attacks: list[Attack], as_json: bool) -> None:
         return
     rows = [(f"{attack.path}", attack.protections, attack.says) for attack in attacks]
     common.table(("ATTACK", "STOPPED BY", "WHAT IT DOES"), rows)  # type: ignore[arg-type]  # rows of strings are rows
+
+
+@contextmanager
+def _as_interruption() -> Iterator[None]:
+    """SIGTERM and SIGHUP do what ^C does: containers are ended, and nothing is left."""
+    before = [(number, signal.signal(number, signal.default_int_handler)) for number in (signal.SIGTERM, signal.SIGHUP)]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 import shutil
+import stat
 import string
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -188,8 +189,8 @@ class _Bench:
             shutil.copyfile(PROGRAM_FOLDER / name, place / name)
         (place / "start.sh").chmod(0o755)
         # Hermes's tools find nothing before its terminal has run something.
-        listed: list[dict[str, Any]] = []
         calls: list[dict[str, Any]] = [{"call": "shell", "command": "true"}]
+        listed: list[dict[str, Any]] = []
         for number, attack in enumerate(self.trial.attacks):
             environment = self._environment(attack)
             if attack.is_tool:
@@ -259,10 +260,11 @@ class _Bench:
     def _arrived(self, told: set[int]) -> Iterator[tuple[int, str]]:
         with suppress(OSError):
             for path in sorted((self.world.verify / "out").iterdir()):
-                if path.name.isdigit() and int(path.name) not in told and int(path.name) < len(self.trial.attacks):
-                    told.add(int(path.name))
+                number = int(path.name) if path.name.isdigit() else len(self.trial.attacks)
+                if number not in told and number < len(self.trial.attacks) and stat.S_ISREG(path.lstat().st_mode):
+                    told.add(number)
                     with suppress(ValueError, KeyError):
-                        yield int(path.name), str(json.loads(path.read_text())["output"])
+                        yield number, str(json.loads(path.read_text())["output"])
 
     def _worked(self, attack: Attack, output: str) -> bool:
         if attack.proof == "canary":

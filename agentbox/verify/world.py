@@ -125,24 +125,30 @@ def open_to_all(folder: Path) -> None:
 
 
 class Watch:
-    """Remembers a place on the host, so that a change can be seen and undone."""
+    """Remembers a place on the host, so that a change can be seen and undone. Where a container has put a symlink on
+    the way to it, that is a change too, and nothing is undone beyond."""
 
     def __init__(self, path: Path, kept: Path) -> None:
-        self.path, self.kept = path, kept
+        self.path, self.kept, self.parent = path, kept, path.parent.resolve()
         _copy(path, kept)
 
     def changed(self) -> bool:
-        return _told(self.path) != _told(self.kept)
+        return self._led_astray() or _told(self.path) != _told(self.kept)
+
+    def _led_astray(self) -> bool:
+        return self.path.parent.resolve() != self.parent
 
     def restore(self) -> None:
         """As far as it can be: what root wrote in a container, only root takes away."""
+        if self._led_astray():
+            return
         with suppress(OSError):
             _remove(self.path)
-            _copy(self.path if not self.kept.exists() else self.kept, self.path)
+            _copy(self.kept, self.path)
 
 
 def _copy(source: Path, target: Path) -> None:
-    if source == target or not os.path.lexists(source):
+    if not os.path.lexists(source):
         return
     if source.is_dir() and not source.is_symlink():
         shutil.copytree(source, target, symlinks=True)

@@ -122,9 +122,10 @@ def labelled(process: subprocess.Popen[bytes]) -> list[str]:
     return found
 
 
-def test_nothing_is_left_after_an_interruption(box: Box, images: Callable[[str], str]):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_left_after_an_interruption(box: Box, images: Callable[[str], str], number: int):
     process = started(box)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.wait(CLEAN_SECONDS) == 130
     assert labelled(process) == []
     assert list(Path(f"{box.home}/.local/state/agentbox-verify").iterdir()) == []

@@ -26,6 +26,7 @@ from agentbox.errors import EngineError
 from agentbox.verify import catalogue, listener, protections, report, seeds, verdict
 from agentbox.verify.catalogue import Attack
 from agentbox.verify.protections import PROTECTIONS, Context
+from agentbox.verify.world import Watch
 
 AGENTS = policy.agent_names()
 SHIPPED = catalogue.load(catalogue.OWN)
@@ -347,6 +348,20 @@ def test_what_arrives_at_the_listener_got_out(
 
     stage(play)
     assert run(agentbox, "network/direct")[0] == (1 if arrives else 0)
+
+
+def test_what_is_put_back_goes_through_no_symlink_of_a_containers(tmp_path: Path):
+    (tmp_path / "work/.git/hooks").mkdir(parents=True)
+    outside = tmp_path / "outside/hooks"
+    outside.mkdir(parents=True)
+    (outside / "mine").write_text("stays")
+    watch = Watch(tmp_path / "work/.git/hooks", tmp_path / "kept")
+    assert not watch.changed()
+    (tmp_path / "work/.git").rename(tmp_path / "work/old")
+    (tmp_path / "work/.git").symlink_to(outside.parent)
+    assert watch.changed()
+    watch.restore()
+    assert (outside / "mine").read_text() == "stays"
 
 
 def test_an_attack_that_did_not_run_is_not_proven(
