@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agentbox import egress
-from agentbox.audit_place import PLACE
+from agentbox.binds import Bind, binds
 from agentbox.engine import AGENT, BROKER, OWNER, RUN, WORKSPACE
 from agentbox.gitplan import Cover
 from agentbox.hostenv import escape
@@ -158,29 +158,15 @@ def human(size: int) -> str:
 
 
 def volumes(policy: Policy, options: Options) -> list[dict[str, Any]]:
-    """The host's folders, the agent's state and the rendered policy, in the long form: any name will do."""
-    found = [bind(str(mount.source), mount.target, mount.read_only) for mount in options.mounts]
-    for state in policy.state:
-        found.append(bind(str((options.identity.home / state.host).resolve()), state.path))
-    if options.etc is not None:
-        found.append(bind(str(options.etc), "/etc/agentbox", read_only=True))
-    if options.records is not None:
-        found.append(bind(str(options.records), PLACE))
-    for number, each in enumerate(options.covers):
-        source = each.host if options.copies is None else options.copies / str(number)
-        found.append(bind(str(source), each.target, read_only=True))
-    found += [bind(str(source), place, read_only=True) for place, source in options.tops.items()]
-    empty = options.empty or tree("containers") / "empty"
-    found += [bind(str(empty), place, read_only=True) for place in options.blanks]
-    return found + [cover(mask, empty) for mask in options.masks]
+    """The mounts in the long form: any name will do."""
+    return [volume(each) for each in binds(policy, options)]
 
 
-def cover(mask: Mask, empty: Path) -> dict[str, Any]:
-    """What lies over a masked place, in the long form: the place may have any name."""
-    if not mask.folder:
-        return bind(str(empty), mask.target, read_only=True)
+def volume(each: Bind) -> dict[str, Any]:
+    if each.source:
+        return bind(each.source, each.target, each.read_only)
     return {
-        "type": "tmpfs", "target": escape(mask.target), "read_only": True, "tmpfs": {"size": 4096, "mode": 0o555},
+        "type": "tmpfs", "target": escape(each.target), "read_only": True, "tmpfs": {"size": 4096, "mode": 0o555},
     }  # fmt: skip
 
 

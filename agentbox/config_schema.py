@@ -54,6 +54,7 @@ SHAPES: dict[Check, Shape] = {
     },
     schema.host_items: _list(),
     schema.addresses: {"type": "object", "additionalProperties": {"type": "string"}},
+    schema.engine_name: {"enum": list(schema.ENGINES)},
     schema.network_mode: {"enum": list(schema.MODES)},
     schema.header_names: _list(_text("^[A-Za-z0-9-]{1,64}$")),
     schema.parameters: _list(_text("^[A-Za-z_][A-Za-z0-9_]{0,63}$")),

@@ -61,8 +61,10 @@ def lay_out(  # noqa: PLR0913  what a broker is made of
     ports: list[int],
     environ: Mapping[str, str],
     bundle: bytes | None,
+    contained: bool = True,
 ) -> Broker:
-    """Write what the broker reads: the rules into the run's `folder`, and the secrets where they stay in memory."""
+    """Write what the broker reads: the rules into the run's `folder`, and the secrets where they stay in memory.
+    A `contained` one sees them at other places."""
     secrets = _secrets(identity, run_id, owner)
     proxy, auth = _upstream(environ)
     for name, text in {**keys.values, **auth}.items():
@@ -71,7 +73,7 @@ def lay_out(  # noqa: PLR0913  what a broker is made of
     place = make_dir(folder / "rules", identity)
     if bundle is not None:
         write_file(place / "ca.pem", bundle, identity)
-        found["ca_bundle"] = "/etc/agentbox-egress/ca.pem"
+        found["ca_bundle"] = "/etc/agentbox-egress/ca.pem" if contained else str(place / "ca.pem")
     write_file(place / "rules.json", json.dumps(found).encode(), identity)
     addresses = dict(policy.network.addresses)
     if any(rule["host"] == OWN_HOST for rule in found["allow"]):

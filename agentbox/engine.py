@@ -39,6 +39,9 @@ class Facts:
     version: str = ""
 
 
+NO_FACTS = Facts(0, "")
+
+
 @dataclass(frozen=True, slots=True)
 class Container:
     """One container of ours."""
@@ -92,6 +95,10 @@ class Engine:
             )
             for item in found
         ]
+
+    def mounted(self) -> list[set[str]]:
+        """What each of our running containers has mounted of the host."""
+        return [set(each.binds) for each in self.containers(AGENT) if each.state not in ("exited", "dead")]
 
     def remove(self, name: str) -> bool:
         """Kill and remove a container with its anonymous volumes; False where there was none."""

@@ -105,6 +105,7 @@ def _build(agent: str, merged: Merged) -> Policy:
         frames=items("guard.frames"),
         mask=MaskRules(items("mask.globs"), items("mask.except"), items("mask.skip"), value("mask.entries")),
         hooks=value("workspace.hooks"),
+        engine=value("engine"),
         env=Environment(
             items("env.pass"), items("env.secret"), items("env.hide"), items("env.keep"), dict(value("env.set", {}))
         ),

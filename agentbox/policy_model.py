@@ -158,8 +158,8 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Everything about one agent. `hooks` is what tools may do with git's: read or write. `origin` maps a key
-    (`limits.pids`) to the files that set it, last one winning."""
+    """Everything about one agent. `engine` is auto, docker or native; `hooks` is what tools may do with git's: read or
+    write. `origin` maps a key (`limits.pids`) to the files that set it, last one winning."""
 
     agent: str
     title: str
@@ -177,6 +177,7 @@ class Policy:
     frames: tuple[str, ...]
     mask: MaskRules
     hooks: str
+    engine: str
     env: Environment
     network: Network
     credentials: tuple[Credential, ...]

@@ -13,6 +13,7 @@ Check = Callable[[Any], str]
 
 # From the least to the most that is kept from an agent.
 MODES = ("open", "allowlist", "none")
+ENGINES = ("auto", "docker", "native")
 UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -184,6 +185,10 @@ def placeholder_prefix(value: Any) -> str:
     return "" if good else "must be letters, digits, dots, dashes and underscores"
 
 
+def engine_name(value: Any) -> str:
+    return "" if value in ENGINES else "must be auto, docker or native"
+
+
 def home_path(value: Any) -> str:
     good = isinstance(value, str) and clean(value) and (not value or value.startswith(("/", "~/")))
     return "" if good else "must be a path that begins with / or ~/"
@@ -208,6 +213,7 @@ class Table:
 
 
 KEYS: dict[str, Key] = {
+    "engine": Key(engine_name),
     "title": Key(filled),
     "homepage": Key(text),
     "image.base": Key(filled),
@@ -277,5 +283,5 @@ SECTIONS = {name.partition(".")[0] for name in KEYS if "." in name}
 REQUIRED = (
     "title", "image.base", "limits.pids", "limits.memory", "limits.cpus", "limits.nofile", "mask.entries",
     "package.manager", "package.name", "package.version", "command.argv", "command.exe", "vault.tree", "network.mode",
-    "workspace.hooks",
+    "workspace.hooks", "engine",
 )  # fmt: skip

@@ -11,27 +11,26 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from agentbox import audit, egress, owner
+from agentbox import audit, egress, owner, rundir
 from agentbox.compose import STOP_SECONDS, Options, model
 from agentbox.credentials import Keys, shown_to_tools
-from agentbox.engine import RUN, Engine, Facts, compose_missing, compose_program
+from agentbox.engine import NO_FACTS, RUN, Engine, Facts, compose_missing, compose_program
 from agentbox.errors import AgentboxError, EngineError
-from agentbox.gitcopy import copy
-from agentbox.gitplan import Cover, Plan
+from agentbox.gitplan import Plan
 from agentbox.identity import Identity
 from agentbox.images import ca_bundle, certificates
 from agentbox.mask import Mask, inode_of, remove_made
-from agentbox.policy import render_all
 from agentbox.policy_model import Policy
-from agentbox.state import make_dir, remove_tree, tighten
+from agentbox.state import remove_tree, tighten
 from agentbox.watch import Watch
 from agentbox.workspace import Mount
 
-NO_FACTS, NO_KEYS = Facts(0, ""), Keys()
+NO_KEYS = Keys()
 POLL_SECONDS = 0.05
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -55,6 +54,11 @@ class Request:
     alter: Callable[[dict[str, Any]], None] | None = None
 
     @property
+    def workspace(self) -> str:
+        """The first of the folders; empty where there is none."""
+        return str(self.mounts[0].source) if self.mounts else ""
+
+    @property
     def brokered(self) -> bool:
         return self.policy.network.mode == "allowlist"
 
@@ -64,7 +68,7 @@ def run(request: Request, engine: Engine) -> int:
     if request.ports:
         owner.clean(engine, request.identity)  # a leftover may hold the port
     tty = sys.stdin.isatty() and sys.stdout.isatty()
-    with _container(request, engine, tty) as place, Forwarder(engine, place.name) as forwarder:
+    with _container(request, engine, tty) as place, Forwarder(partial(engine.kill, place.name)) as forwarder:
         process = _spawn(place.argv, {**os.environ, **request.private})
         forwarder.process = process
         watch = Watch(engine, place.name, place.run_id, STOP_SECONDS)
@@ -114,7 +118,7 @@ def _container(request: Request, engine: Engine, tty: bool) -> Iterator[Place]:
     folder = owner.run_root(request.identity) / run_id
     hosts = [(cover.target, str(cover.host)) for cover in request.git.covers]
     covered = [Mask(target, True, host, inode) for target, host in hosts if (inode := inode_of(host))]
-    records = audit.begin(request.identity, request.policy.agent, run_id, _workspace(request))
+    records = audit.begin(request.identity, request.policy.agent, run_id, request.workspace)
     audit.note_masks(records, request.masks, [*request.mounts, *request.git.mounts], request.identity)
     try:
         file = _lay_out(request, folder, records, run_id, tty)
@@ -132,26 +136,9 @@ def _container(request: Request, engine: Engine, tty: bool) -> Iterator[Place]:
 
 def _lay_out(request: Request, folder: Path, records: audit.Records, run_id: str, tty: bool) -> Path:
     """Write the run directory: the compose file, the policy for /etc/agentbox, and what the broker reads."""
-    own = owner.current()
-    make_dir(folder, request.identity)
-    (folder / "owner").write_text(own)
-    (folder / "workspace").write_text(_workspace(request))
+    own = rundir.begin(folder, request.identity, request.mounts)
     policy = shown_to_tools(request.policy, request.keys)
-    etc = folder / "etc"
-    etc.mkdir(0o755)
-    etc.chmod(0o755)
-    for name, text in render_all(policy).items():
-        path = etc / name
-        path.write_text(text)
-        path.chmod(0o644)
-    if request.keys.placeholders:
-        lines = (f"{name}={text}\n" for name, text in request.keys.placeholders.items())
-        (etc / "placeholders").write_text("".join(lines))
-        (etc / "placeholders").chmod(0o644)
-    (etc / "probe").symlink_to(f"{request.policy.vault.tree}/.probe")
-    empty = folder / "empty"
-    empty.touch(0o444)
-    empty.chmod(0o444)
+    etc = rundir.render(policy, folder / "etc", request.keys)
     options = Options(
         identity=request.identity,
         mounts=[*request.mounts, *request.git.mounts, *request.git.pins],
@@ -161,11 +148,11 @@ def _lay_out(request: Request, folder: Path, records: audit.Records, run_id: str
         tty=tty,
         etc=etc,
         masks=request.masks,
-        empty=empty,
-        covers=_copied(request.git.covers, folder / "copies"),
+        empty=rundir.empty(folder),
+        covers=rundir.copied(request.git.covers, folder / "copies"),
         copies=folder / "copies",
         blanks=request.git.blanks,
-        tops=_tops(request.git, folder / "tops"),
+        tops=rundir.tops(request.git, folder / "tops"),
         ports=request.ports,
         run_id=run_id,
         owner=own,
@@ -179,34 +166,6 @@ def _lay_out(request: Request, folder: Path, records: audit.Records, run_id: str
         request.alter(described)
     file.write_text(json.dumps(described))
     return file
-
-
-def _workspace(request: Request) -> str:
-    return str(request.mounts[0].source) if request.mounts else ""
-
-
-def _copied(covers: list[Cover], folder: Path) -> list[Cover]:
-    """Those that are still there, copied into `folder` by number."""
-    folder.mkdir(0o755)
-    folder.chmod(0o755)
-    found: list[Cover] = []
-    for cover in covers:
-        found += [cover] if copy(cover, folder / str(len(found))) else []
-    return found
-
-
-def _tops(plan: Plan, folder: Path) -> dict[str, Path]:
-    """Folders at the container's top that hold the plan's links and hollows: place to source."""
-    for place in plan.hollows:
-        (folder / place[1:]).mkdir(parents=True)
-    for place, text in plan.links.items():
-        (folder / place[1:]).parent.mkdir(parents=True, exist_ok=True)
-        (folder / place[1:]).symlink_to(text)
-    made = [folder / name for name in sorted({place.split("/")[1] for place in (*plan.hollows, *plan.links)})]
-    for path in (each for top in made for each in (top, *top.rglob("*"))):
-        if not path.is_symlink():
-            path.chmod(0o755)
-    return {f"/{path.name}": path for path in made}
 
 
 def _broker(request: Request, folder: Path, audit: Path, run_id: str, own: str) -> egress.Broker:
@@ -233,12 +192,11 @@ def _spawn(argv: list[str], environ: dict[str, str]) -> subprocess.Popen[bytes]:
 
 
 class Forwarder:
-    """While it is entered, SIGINT, SIGTERM and SIGHUP go to the container; it gets STOP_SECONDS to end after the
+    """While it is entered, SIGINT, SIGTERM and SIGHUP go to the agent; it gets STOP_SECONDS to end after the
     latter two."""
 
-    def __init__(self, engine: Engine, name: str) -> None:
-        self.engine = engine
-        self.name = name
+    def __init__(self, kill: Callable[[str], bool]) -> None:
+        self.kill = kill  # by a signal's name; False where there is nobody yet
         self.process: subprocess.Popen[bytes] | None = None
         self.seen = 0
         self._before: dict[int, object] = {}
@@ -268,7 +226,7 @@ class Forwarder:
 
     def _send(self, name: str) -> None:
         try:
-            running = self.engine.kill(self.name, name)
+            running = self.kill(name)
         except EngineError:
             running = False
         if not running and self.process is not None:

@@ -55,10 +55,6 @@ def _folder(text: str) -> Path:
         raise UsageError(text, "is not a folder", f"name the folder it is in: -w {path.parent}") from None
     except (OSError, RuntimeError) as error:
         raise UsageError(text, getattr(error, "strerror", None) or str(error)) from None
-    try:
-        str(real).encode()
-    except UnicodeEncodeError:
-        raise UsageError(text, "its name is not UTF-8, which Compose cannot express", "rename the folder") from None
     return real
 
 

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 
 #include "domain.h"
+#include "place.h"
 #include "sight.h"
 #include "sys.h"
 
@@ -62,7 +63,7 @@ int vault_landlock_abi(void)
 
 bool vault_is_confined(void)
 {
-	int fd = sys_openat(AT_FDCWD, VAULT_PROBE_LINK, O_RDONLY | O_CLOEXEC, 0);
+	int fd = sys_openat(AT_FDCWD, vault_probe_link, O_RDONLY | O_CLOEXEC, 0);
 
 	if (fd >= 0)
 		sys_close(fd);
@@ -257,7 +258,30 @@ static int raise_one(struct walk *walk, const struct vault_rule *rule)
 	return result;
 }
 
-static int fill(struct walk *walk, const struct vault_listing *listing)
+/* One of the policy's own places. What it lies in is not ours to list, and nobody's inside to change: a domain stands around this
+ * one. */
+static int grant_place(struct walk *walk, const struct vault_text *place)
+{
+	enum vault_right right = vault_judge(walk->policy, place->text).right;
+	struct stat status;
+	int fd, result = 0;
+
+	if (right == VAULT_DENY)
+		return 0;
+	fd = sys_open_plain(place->text);
+	if (fd < 0)
+		return 0;
+	memcpy(walk->path, place->text, place->len + 1);
+	walk->len = place->len;
+	if (vault_stricter_below(walk->policy, place->text, place->len, right))
+		result = allow(walk, fd, true, READ_DIR) ?: descend(walk, fd, ".");
+	else if (sys_stat(fd, "", &status, AT_EMPTY_PATH) == 0)
+		result = allow(walk, fd, S_ISDIR(status.st_mode), right == VAULT_WRITE ? ~UINT64_C(0) : TO_READ);
+	sys_close(fd);
+	return result;
+}
+
+static int from_root(struct walk *walk, const struct vault_listing *listing)
 {
 	int root = sys_openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), result;
 
@@ -267,6 +291,15 @@ static int fill(struct walk *walk, const struct vault_listing *listing)
 	if (result == 0)
 		result = listing && listing->len ? each_listed(walk, root, listing->entries, listing->len) : each_entry(walk, root);
 	sys_close(root);
+	return result;
+}
+
+static int fill(struct walk *walk, const struct vault_listing *listing)
+{
+	int result = walk->policy->grants ? 0 : from_root(walk, listing);
+
+	for (size_t i = 0; i < walk->policy->grants && result >= 0; i++)
+		result = grant_place(walk, &walk->policy->grant[i]);
 	for (size_t i = 0; i < walk->policy->rules && result >= 0; i++)
 		result = raise_one(walk, &walk->policy->rule[i]);
 	return result;

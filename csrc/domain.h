@@ -12,10 +12,9 @@ enum {
 };
 
 /* A file of the image directly in the vault's tree, readable for all and granted to no domain: whoever cannot open it is
- * confined already. Only root could take it away, and then the one effect is a second, equal layer. The link to it is where a
- * process that has no policy yet finds it. */
+ * confined already. Only root could take it away, and then the one effect is a second, equal layer. A link to it
+ * (place.h) is where a process that has no policy yet finds it. */
 #define VAULT_PROBE ".probe"
-#define VAULT_PROBE_LINK "/etc/agentbox/probe"
 
 /* The running kernel's Landlock ABI, 0 where it has none. */
 int vault_landlock_abi(void);

@@ -4,11 +4,6 @@
 
 #include "vault.h"
 
-/* The path is fixed when the object is built: nothing a process can set chooses its policy. */
-#ifndef VAULT_POLICY_PATH
-#define VAULT_POLICY_PATH "/etc/agentbox/vault.policy"
-#endif
-
 /* Reads and parses the policy. A policy that is missing or malformed ends the process with 125 and one line. */
 void vault_policy_load(struct vault_policy *policy);
 

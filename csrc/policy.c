@@ -32,6 +32,14 @@ static const char *add_link(struct vault_policy *policy, struct vault_text value
 	return check_path(value);
 }
 
+static const char *add_grant(struct vault_policy *policy, struct vault_text value)
+{
+	if (policy->grants == VAULT_GRANTS_MAX)
+		return "too many grant lines";
+	policy->grant[policy->grants++] = value;
+	return check_path(value);
+}
+
 static const char *add_name(struct vault_policy *policy, struct vault_text value)
 {
 	unsigned char first = (unsigned char)value.text[0];
@@ -81,6 +89,8 @@ static const char *take(struct vault_policy *policy, const char *keyword, struct
 		return set_once(&policy->agent, value);
 	if (strcmp(keyword, "link") == 0)
 		return add_link(policy, value);
+	if (strcmp(keyword, "grant") == 0)
+		return add_grant(policy, value);
 	if (strcmp(keyword, "deny") == 0)
 		return add_rule(policy, value, VAULT_DENY);
 	if (strcmp(keyword, "read") == 0)

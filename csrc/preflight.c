@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "domain.h"
+#include "place.h"
 #include "preflight.h"
 #include "say.h"
 
@@ -65,20 +66,30 @@ static const char *unloadable(const char *path)
 	return header.e_machine == THIS_MACHINE ? NULL : "built for another CPU";
 }
 
+/* Looks for our object in a list of objects; leaves `wrong` alone where it is not in there. */
+static void look_for_preload(char *list, const char **wrong)
+{
+	char *word, *rest;
+
+	for (word = strtok_r(list, " \t\n:", &rest); word; word = strtok_r(NULL, " \t\n:", &rest)) {
+		const char *slash = strrchr(word, '/');
+
+		if (slash && strcmp(slash + 1, PRELOAD_NAME) == 0)
+			*wrong = unloadable(word);
+	}
+}
+
 void vault_check_preload(bool paranoid)
 {
-	char line[VAULT_PATH_MAX], *word, *rest;
+	char line[VAULT_PATH_MAX];
 	FILE *list = fopen(PRELOAD_LIST, "re");
-	const char *wrong = PRELOAD_NAME " is not named in " PRELOAD_LIST;
+	const char *wrong = PRELOAD_NAME " is not named in " PRELOAD_LIST, *own = getenv("LD_PRELOAD");
 
-	while (list && fgets(line, sizeof line, list)) {
-		for (word = strtok_r(line, " \t\n:", &rest); word; word = strtok_r(NULL, " \t\n:", &rest)) {
-			const char *slash = strrchr(word, '/');
-
-			if (slash && strcmp(slash + 1, PRELOAD_NAME) == 0)
-				wrong = unloadable(word);
-		}
-	}
+	while (list && fgets(line, sizeof line, list))
+		look_for_preload(line, &wrong);
+	/* Where nobody can write that list. It holds for the chain; what an agent starts is confined before its exec. */
+	if (own && strlen(own) < sizeof line)
+		look_for_preload(strcpy(line, own), &wrong);
 	if (list)
 		fclose(list);
 	if (wrong)
@@ -93,8 +104,8 @@ static void refuse(const char *path, const char *cause)
 void vault_check_probe(void)
 {
 	/* access(2) asks the permissions alone, no domain. */
-	if (access(VAULT_PROBE_LINK, R_OK) != 0 && errno != ENOENT)
-		refuse(VAULT_PROBE_LINK, strerror(errno));
+	if (access(vault_probe_link, R_OK) != 0 && errno != ENOENT)
+		refuse(vault_probe_link, strerror(errno));
 }
 
 static int look_at(const char *path, const struct stat *status, int type, struct FTW *place)

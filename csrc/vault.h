@@ -14,6 +14,7 @@ enum {
 	VAULT_LINKS_MAX = 16,
 	VAULT_NAMES_MAX = 64,
 	VAULT_RULES_MAX = 256,
+	VAULT_GRANTS_MAX = 96,
 	VAULT_ENV_MAX = 128,
 };
 
@@ -37,13 +38,14 @@ struct vault_list {
 
 struct vault_policy {
 	struct vault_text exe, script, vault, audit, agent;
-	size_t links, names, rules;
+	size_t links, names, rules, grants;
 	bool outside;			/* some rule is not below `vault` */
 	uint64_t name_starts[4];	/* bit set of the first bytes of all names, to pass over the others at once */
 	/* From here on the arrays; only so much of each is valid as its count says. */
 	struct vault_text link[VAULT_LINKS_MAX];
 	struct vault_text name[VAULT_NAMES_MAX];
 	struct vault_rule rule[VAULT_RULES_MAX];
+	struct vault_text grant[VAULT_GRANTS_MAX];	/* what a domain grants in place of all of / */
 	struct vault_list hide, keep;
 	char text[VAULT_FILE_MAX + 1];	/* the file; every vault_text above points into it */
 };

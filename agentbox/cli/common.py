@@ -5,21 +5,26 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from agentbox import gitdir, githooks, hostrun, mask, versions, workspace
+from agentbox import gitdir, githooks, hostrun, mask, runtimes, versions, workspace
 from agentbox import identity as identities
 from agentbox import policy as policies
 from agentbox.cli import complete
 from agentbox.cli.terminal import progress, quiet_option, say, table
-from agentbox.engine import AGENT, Engine, find_docker
-from agentbox.errors import UsageError, one_line
+from agentbox.engine import AGENT, Container, Engine, find_docker
+from agentbox.errors import EngineError, UsageError, one_line
 from agentbox.gitplan import Plan
 from agentbox.identity import Identity
 from agentbox.mask import Mask, Wish
 from agentbox.policy_model import Policy
+from agentbox.runtimes import Runtime
 from agentbox.workspace import Mount
+
+if TYPE_CHECKING:
+    from agentbox.native.sessions import Running
 
 __all__ = ["progress", "quiet_option", "say", "table"]  # terminal's, which most commands need
 
@@ -84,6 +89,10 @@ network_option = click.option(
     "--network", type=click.Choice(["allowlist", "open", "none"]),
     help="allowlist (default): through the broker, to allowed hosts. open: the engine's bridge, with keys inside.",
 )  # fmt: skip
+engine_option = click.option(
+    "--engine", type=click.Choice(["auto", "docker", "native"]), envvar="AGENTBOX_ENGINE",
+    help="docker: a container. native: no engine, bubblewrap and Landlock. auto (default): docker where one answers.",
+)  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -92,6 +101,11 @@ def mounts(folders: tuple[str, ...], more: tuple[str, ...], who: Identity, *, al
     first = folders or (os.environ.get("WORKDIR") or ".",)
     wanted = [(folder, False) for folder in first] + [workspace.split_option(item) for item in more]
     return workspace.resolve(wanted, who, allow_home=allow_home)
+
+
+def runtime(wanted: str | None, policy: Policy, who: Identity) -> Runtime:
+    """The engine that a command line, else a configuration asks for."""
+    return runtimes.choose(wanted or policy.engine, who, say)
 
 
 def masks(policy: Policy, folders: list[Mount], who: Identity, wish: Wish) -> list[Mask]:
@@ -105,10 +119,9 @@ def masks(policy: Policy, folders: list[Mount], who: Identity, wish: Wish) -> li
     return found.places
 
 
-def git(policy: Policy, folders: list[Mount], who: Identity, engine: Engine | None) -> tuple[Plan, hostrun.State]:
-    """What a container that is about to start needs of git, and the folders' state before it; says what is unusual."""
-    containers = engine.containers(AGENT) if engine else []
-    others = [set(each.binds) for each in containers if each.state not in ("exited", "dead")]
+def git(policy: Policy, folders: list[Mount], who: Identity, others: list[set[str]]) -> tuple[Plan, hostrun.State]:
+    """What a container that is about to start needs of git, and the folders' state before it; says what is unusual.
+    `others` is what running ones have mounted."""
     plan = gitdir.linked(folders, who, others)
     before = hostrun.look([*folders, *plan.mounts])
     if policy.hooks == "read":
@@ -143,6 +156,23 @@ def load_all(agents: tuple[str, ...], asked: dict[str, str] | None = None) -> tu
         policies.check_agent(name)
     who = identities.current()
     return who, [load(name, who, asked) for name in dict.fromkeys(names)]
+
+
+def sessions(name: str | None = None) -> list[Running]:
+    """The native sessions that run: those of `name` (a session's, or an agent's), or all."""
+    from agentbox.native import sessions as native
+
+    return [each for each in native.running(identities.current()) if name in (None, each.name, each.agent)]
+
+
+def containers(besides: list[Running]) -> list[Container]:
+    """The containers of all agents. Raises EngineError where no engine answers and there is nothing besides."""
+    try:
+        return Engine().containers(AGENT)
+    except EngineError:
+        if besides:
+            return []
+        raise
 
 
 def engine_if_any() -> Engine | None:

@@ -48,7 +48,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     keys = credentials.find(policy, who, os.environ, [])
     environment, _ = hostenv.environment(policy, os.environ, git, [], keys)
     engine, facts = _engine()
-    plan, _ = common.git(policy, mounts, who, engine)
+    plan, _ = common.git(policy, mounts, who, engine.mounted() if engine else [])
     options = compose.Options(
         identity=who,
         mounts=[*mounts, *plan.mounts, *plan.pins],

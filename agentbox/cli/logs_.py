@@ -21,7 +21,11 @@ def command(name: str | None, follow: bool, tail: int | None, raw: bool) -> None
     them.
     """
     from agentbox.engine import Engine
+    from agentbox.errors import UsageError
 
+    if name is not None and (found := common.sessions(name)):
+        cause = "a native session writes to the terminal it was started on, and nobody keeps a copy"
+        raise UsageError(found[0].name, cause, "redirect its output when you start it, or use --engine docker")
     engine = Engine()
     chunks = engine.logs(common.pick(engine, name)[0], follow=follow, tail=tail)
     if not raw:

@@ -12,11 +12,21 @@ from agentbox.cli import common
 @click.command("ps")
 @common.json_option
 def command(as_json: bool) -> None:
-    """List the containers of all agents."""
-    from agentbox.engine import AGENT, WORKSPACE, Engine
+    """List the containers and native sessions of all agents."""
+    from agentbox.engine import AGENT, WORKSPACE
 
-    found = Engine().containers(AGENT)
+    sessions = common.sessions()
     rows = [
+        {
+            "name": item.name,
+            "agent": item.agent,
+            "workspace": item.workspace,
+            "status": "running, native",
+            "created": item.started,
+        }
+        for item in sessions
+    ]
+    rows += [
         {
             "name": item.name,
             "agent": item.labels[AGENT],
@@ -24,7 +34,7 @@ def command(as_json: bool) -> None:
             "status": item.status,
             "created": item.created,
         }
-        for item in found
+        for item in common.containers(sessions)
     ]
     if as_json:
         click.echo(json.dumps(rows, indent=2))

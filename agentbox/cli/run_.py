@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 import click
 
-from agentbox import credentials, hostenv, images, session, state, versions
+from agentbox import credentials, hostenv, session, state, versions
 from agentbox import identity as identities
 from agentbox import policy as policies
 from agentbox.cli import common, complete
-from agentbox.engine import Engine, Facts
 from agentbox.errors import UsageError
 from agentbox.mask import Wish
+from agentbox.runtimes import Runtime
 from agentbox.workspace import Mount
 
 
@@ -33,6 +33,7 @@ from agentbox.workspace import Mount
     shell_complete=complete.variable,
 )
 @common.network_option
+@common.engine_option
 @click.option("--dashboard", is_flag=True, help="Run the agent's dashboard instead, on this machine's loopback.")
 @click.option("--login", is_flag=True, help="Publish, on this machine's loopback, the ports where logins are answered.")
 @common.allow_home_option
@@ -47,6 +48,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     more: tuple[str, ...],
     extra: tuple[str, ...],
     network: str | None,
+    engine: str | None,
     dashboard: bool,
     login: bool,
     allow_home: bool,
@@ -73,7 +75,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     words = [*policy.command.argv, *ports, *tail]  # a port is named after the command that serves it
     ports += login_ports(policy) if login else []
     start = Start(policy, who, mounts, words, git, list(extra), ports, asked, rebuild, Wish(no_mask, unmask))
-    return start.run(Engine())
+    return start.run(common.runtime(engine, policy, who))
 
 
 def login_ports(policy: policies.Policy) -> list[str]:
@@ -99,16 +101,20 @@ class Start:
     rebuild: bool = False
     wish: Wish = field(default_factory=Wish)
 
-    def run(self, engine: Engine) -> int:
+    def run(self, runtime: Runtime) -> int:
         """Build what is missing, run it to its end, and return its exit code."""
+        runtime.check(self.mounts)
         identity = hostenv.git_identity(self.git)
         keys = credentials.find(self.policy, self.who, os.environ, self.extra)
         environment, private = hostenv.environment(self.policy, os.environ, identity, self.extra, keys)
         published = [port for port in self.policy.ports if port.name in self.ports]
         if answered := [str(port.container) for port in published if port.for_login]:
             environment["AGENTBOX_LOGIN_PORTS"] = " ".join(answered)
-        facts = prepare(self.policy, self.who, engine, self.asked, rebuild=self.rebuild)
-        plan, before = common.git(self.policy, self.mounts, self.who, engine)
+        runtime.prepare(self.policy, self.who, common.progress, rebuild=self.rebuild)
+        if self.asked:
+            versions.remember(self.who, self.asked)
+        state.prepare(self.policy, self.who)
+        plan, before = common.git(self.policy, self.mounts, self.who, runtime.others())
         folders = [*self.mounts, *plan.mounts]
         sys.stdout.flush()
         request = session.Request(
@@ -118,31 +124,12 @@ class Start:
             command=self.words,
             environment=environment,
             private=private,
-            facts=facts,
             ports=self.ports,
             keys=keys,
             git=plan,
             masks=common.masks(self.policy, folders, self.who, self.wish),
         )
         try:
-            return session.run(request, engine)
+            return runtime.run(request)
         finally:
             common.tell_changes(before, folders)
-
-
-def prepare(
-    policy: policies.Policy, who: identities.Identity, engine: Engine, asked: dict[str, str], *, rebuild: bool
-) -> Facts:
-    """Image and state directories, as a container of `policy` needs them."""
-    facts = engine.facts()
-    recipes = images.recipes(policy, who, facts)
-    needed = [recipes.agent, *([recipes.egress] if policy.network.mode == "allowlist" else [])]
-    if rebuild or any(images.stale(engine, recipe) for recipe in needed):
-        from agentbox import build
-
-        with common.progress() as report:
-            build.build([policy], who, engine, report=report)
-    if asked:
-        versions.remember(who, asked)
-    state.prepare(policy, who)
-    return facts

@@ -9,14 +9,14 @@ from agentbox import identity as identities
 from agentbox import policy as policies
 from agentbox.cli import common
 from agentbox.cli.run_ import Start
-from agentbox.engine import Engine
 
 
 @click.command("setup", cls=common.TailCommand)
 @common.agent_argument
 @common.network_option
 @common.quiet_option
-def command(agent: str, network: str | None, tail: tuple[str, ...]) -> int:
+@common.engine_option
+def command(agent: str, network: str | None, engine: str | None, tail: tuple[str, ...]) -> int:
     """Run AGENT on no folder of yours, to change what its later sessions run: settings, extensions, hooks, plugins.
 
     In `agentbox run` the agent's tools may read those but not change them. Here they may, and no folder is mounted:
@@ -28,4 +28,4 @@ def command(agent: str, network: str | None, tail: tuple[str, ...]) -> int:
     who = identities.current()
     git = hostenv.start_git(who.home)
     policy = policies.for_setup(common.load(agent, who, network=network))
-    return Start(policy, who, [], [*policy.command.argv, *tail], git).run(Engine())
+    return Start(policy, who, [], [*policy.command.argv, *tail], git).run(common.runtime(engine, policy, who))

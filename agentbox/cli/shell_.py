@@ -12,8 +12,9 @@ from agentbox import identity as identities
 from agentbox import policy as policies
 from agentbox.cli import common
 from agentbox.cli.run_ import Start
-from agentbox.engine import AGENT, WORKSPACE, Engine, find_docker, no_docker
+from agentbox.engine import AGENT, WORKSPACE, find_docker, no_docker
 from agentbox.mask import Wish
+from agentbox.runtimes import Docker
 
 
 @click.command("shell", cls=common.TailCommand)
@@ -21,6 +22,7 @@ from agentbox.mask import Wish
 @common.folder_option
 @common.mount_option
 @common.network_option
+@common.engine_option
 @common.allow_home_option
 @common.no_mask_option
 @common.unmask_option
@@ -30,6 +32,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     folders: tuple[str, ...],
     more: tuple[str, ...],
     network: str | None,
+    engine: str | None,
     allow_home: bool,
     no_mask: bool,
     unmask: tuple[str, ...],
@@ -42,16 +45,17 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     policies.check_agent(agent)
     who = identities.current()
     mounts = common.mounts(folders, more, who, allow_home=allow_home)
-    engine = Engine()
-    words = list(tail) or ["bash"]
-    labels = (f"{AGENT}={agent}", f"{WORKSPACE}={mounts[0].source}")
-    if running := engine.containers(*labels, everything=False):
-        if no_mask or unmask:
-            common.say("masks are made when a container starts; this one runs and keeps its own")
-        return _join(running[0].name, words)
     git = hostenv.start_git(who.home)
     policy = common.load(agent, who, None, mounts[0].source, network)
-    return Start(policy, who, mounts, words, git, wish=Wish(no_mask, unmask)).run(engine)
+    runtime = common.runtime(engine, policy, who)
+    words = list(tail) or ["bash"]
+    if isinstance(runtime, Docker):
+        labels = (f"{AGENT}={agent}", f"{WORKSPACE}={mounts[0].source}")
+        if running := runtime.engine.containers(*labels, everything=False):
+            if no_mask or unmask:
+                common.say("masks are made when a container starts; this one runs and keeps its own")
+            return _join(running[0].name, words)
+    return Start(policy, who, mounts, words, git, wish=Wish(no_mask, unmask)).run(runtime)
 
 
 def _join(name: str, words: list[str]) -> int:

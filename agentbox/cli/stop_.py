@@ -11,14 +11,22 @@ from agentbox.cli import common, complete
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete.container)
 @click.option("--all", "everything", is_flag=True, help="Stop all containers.")
 def command(names: tuple[str, ...], everything: bool) -> None:
-    """Stop containers, named by their own name or their agent's."""
+    """Stop containers and native sessions, named by their own name or their agent's."""
     from agentbox.compose import STOP_SECONDS
     from agentbox.engine import Engine
+    from agentbox.native.sessions import stop
 
     if not names and not everything:
         raise click.UsageError("Name a container or an agent, or use --all.")
+    left = [name for name in names if not common.sessions(name)]
+    sessions = {each.name: each for name in (names or (None,)) for each in common.sessions(name)}
+    for name, session in sessions.items():
+        stop(session, STOP_SECONDS)
+        click.echo(name)
+    if sessions and not left and not (everything and common.containers(list(sessions.values()))):
+        return
     engine = Engine()
-    wanted = [found for name in (names or (None,)) for found in common.pick(engine, name)]
+    wanted = [found for name in (left or (None,)) for found in common.pick(engine, name)]
     for name in dict.fromkeys(wanted):
         engine.stop(name, STOP_SECONDS)
         click.echo(name)

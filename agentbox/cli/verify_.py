@@ -16,8 +16,6 @@ import click
 from agentbox import identity as identities
 from agentbox import policy as policies
 from agentbox.cli import common
-from agentbox.cli.run_ import prepare
-from agentbox.engine import Engine
 from agentbox.errors import UsageError, one_line
 
 if TYPE_CHECKING:
@@ -78,17 +76,17 @@ def command(
 
 
 def _examine(names: list[str], attacks: list[Attack], who: Identity) -> tuple[list[Verdict], dict[str, float]]:
-    from agentbox import verify
+    from agentbox import runtimes, verify
 
-    engine = Engine()
+    docker = runtimes.Docker()
     found: list[Verdict] = []
     seconds: dict[str, float] = {}
     for name in names:
         policy = common.load(name, who)
-        facts = prepare(policy, who, engine, {}, rebuild=False)
+        docker.prepare(policy, who, common.progress, rebuild=False)
         start = time.monotonic()
         with _progress() as progress:
-            found += verify.examine(verify.Plan(policy, attacks), who, engine, facts, progress)
+            found += verify.examine(verify.Plan(policy, attacks), who, docker.engine, docker.facts, progress)
         seconds[name] = time.monotonic() - start
     return found, seconds
 

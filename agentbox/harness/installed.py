@@ -14,6 +14,13 @@ from typing import Any
 from agentbox.errors import InstallError
 from agentbox.policy_model import Policy
 
+PREFIX = "/usr/local/"  # where the images have it
+
+
+def inside(root: Path, path: str) -> Path:
+    """Where a path of the images lies here."""
+    return root / path.removeprefix(PREFIX)
+
 
 @dataclass(frozen=True, slots=True)
 class Installed:
@@ -30,12 +37,10 @@ class Installed:
 
 def describe(policy: Policy, root: Path, record: Mapping[str, Any]) -> Installed:
     """agentbox's own copy below `root`."""
-    from agentbox.harness import npm
-
     version = str(record.get("version", ""))
     if policy.package.manager == "npm":
         words = [policy.command.exe, policy.command.script]
-        return Installed(tuple(str(npm.inside(root, word)) for word in words if word), {}, root, version)
+        return Installed(tuple(str(inside(root, word)) for word in words if word), {}, root, version)
     python = root / "bin" / "python"
     return Installed((str(python), str(root / "bin" / policy.command.argv[0])), {}, root, version, _base(python))
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from agentbox.errors import InstallError
 from agentbox.harness import settings, web
+from agentbox.harness.installed import PREFIX, inside
 from agentbox.harness.job import Job
 from agentbox.harness.platform import Platform, fits
 from agentbox.harness.progress import Bytes
@@ -29,7 +30,6 @@ from agentbox.policy_load import PACKAGE
 from agentbox.policy_model import Policy
 from agentbox.state import remove_tree
 
-PREFIX = "/usr/local/"  # where the images have it
 ABBREVIATED = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8"
 THREADS = 8
 UNLIKE = "this version is made unlike the tested one (--version-of AGENT=pinned)"
@@ -118,11 +118,6 @@ def install(job: Job, registry: Registry, here: Platform) -> dict[str, Any]:
         if path and not inside(job.root, path).is_file():
             raise InstallError(top.what, f"has no {path.removeprefix(PREFIX)}", UNLIKE)
     return {"packages": {part.place: f"{part.version} {part.digest}" for part in [top, *parts]}}
-
-
-def inside(root: Path, path: str) -> Path:
-    """Where a path of the images lies here."""
-    return root / path.removeprefix(PREFIX)
 
 
 class _Fetch:

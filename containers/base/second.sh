@@ -35,7 +35,7 @@ agent=
 . "$LIBRARY/prepare.sh"
 
 # No confined process can open the probe.
-if ! { true </agent/.probe; } 2>/dev/null; then
+if ! { true </etc/agentbox/probe; } 2>/dev/null; then
     state=${HOME:-/home/agent}/.second/$agent
     mkdir -p "$state"
     [ ! -r /etc/agentbox/placeholders ] || placeholders

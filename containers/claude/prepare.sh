@@ -24,25 +24,10 @@ restore_settings() {
     umask "$umask"
 }
 
-# Where the key goes. A project's .claude/settings.json may set any variable, and a tool may have written it; what
-# --settings says comes before it. The values are those of the user's own settings, or else of the environment.
-ADDRESSES="ANTHROPIC_BASE_URL ANTHROPIC_UNIX_SOCKET CLAUDE_CODE_API_BASE_URL CLAUDE_CODE_CUSTOM_OAUTH_URL
-CLAUDE_LOCAL_OAUTH_API_BASE USE_LOCAL_OAUTH USE_STAGING_OAUTH CLAUDE_CODE_RUNNER_MODEL_SOCKET CLAUDE_CODE_PROXY_URL
-CLAUDE_CODE_PROXY_HOST CLAUDE_CODE_HTTP_PROXY CLAUDE_CODE_HTTPS_PROXY HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy
-https_proxy all_proxy NODE_EXTRA_CA_CERTS NODE_TLS_REJECT_UNAUTHORIZED"
-
-addresses_of() {
-    # shellcheck disable=SC2016,SC2086  # the variables are jq's; the names are words
-    jq --null-input --compact-output --slurpfile settings "$1" '
-        ($settings[0].env // {}) as $own
-        | {ANTHROPIC_BASE_URL: "https://api.anthropic.com"} as $default
-        | {env: ($ARGS.positional | map({key: ., value: ($own[.] // env[.] // $default[.] // "")}) | from_entries)}
-    ' --args $ADDRESSES 2>/dev/null
-}
-
 prepare_agent() {
     restore_settings
-    pinned=$(addresses_of "$CLAUDE_CONFIG_DIR/settings.json" || addresses_of /dev/null)
+    # Where the key goes, which a project may not say.
+    pinned=$(python3 -I -S "$LIBRARY/guard/claude_settings.py" "$CLAUDE_CONFIG_DIR/settings.json")
     exec "$LIBRARY/first/claude" --settings "$pinned" "$@"
 }
 

@@ -42,6 +42,11 @@ prepare_agent() {
         exit 125
     fi
     guard_server "$@"
+    # Where there is no place for managed configuration: this one comes after a project's, too.
+    if [ ! -e /etc/opencode/opencode.json ]; then
+        OPENCODE_CONFIG_CONTENT=$(cat /etc/agentbox/opencode.json)
+        export OPENCODE_CONFIG_CONTENT
+    fi
     exec "$LIBRARY/first/opencode" "$@"
 }
 

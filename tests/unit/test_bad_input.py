@@ -146,20 +146,22 @@ def test_version_of_nonsense(call: Call):
 def test_docker_not_installed(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    assert_refused(call("run"), 125, "agentbox: docker: is not installed", "Hint: install")
+    assert_refused(call("run", "--engine", "docker"), 125, "agentbox: docker: is not installed", "Hint: install")
 
 
 def test_engine_without_socket(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, docker):
     docker("exit 1")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    assert_refused(call("run"), 125, "agentbox: engine: is not running: there is no", "Hint: start it")
+    assert_refused(
+        call("run", "--engine", "docker"), 125, "agentbox: engine: is not running: there is no", "Hint: start it"
+    )
 
 
 def test_engine_that_is_down(call: Call, engine, docker):
     docker("exit 1")
     engine.server.shutdown()
     engine.server.server_close()
-    assert_refused(call("run"), 125, "nobody listens", "Hint: start it")
+    assert_refused(call("run", "--engine", "docker"), 125, "nobody listens", "Hint: start it")
 
 
 def test_no_permission_on_the_socket(call: Call, monkeypatch: pytest.MonkeyPatch):
@@ -169,7 +171,12 @@ def test_no_permission_on_the_socket(call: Call, monkeypatch: pytest.MonkeyPatch
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    assert_refused(call("run"), 125, "no permission on /var/run/docker.sock", "Hint: add yourself to the group docker")
+    assert_refused(
+        call("run", "--engine", "docker"),
+        125,
+        "no permission on /var/run/docker.sock",
+        "Hint: add yourself to the group docker",
+    )
 
 
 @pytest.mark.parametrize(

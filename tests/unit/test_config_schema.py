@@ -25,7 +25,7 @@ POOL: list[Any] = [
     None, True, False, -1, 0, 1, 15, 16, 63, 64, 65535, 65536, 1 << 20, 1 << 31, 0.001, 0.01, 0.5, 4096, 4097.0,
     "", "x", " ", "a b", "a/b", "/", "/x", "/x/", "/x/../y", "//x", "-/x", "~/x", "~x", "é", "a\nb", "a\x7fb", "-x", "*", "X*",
     "-X*", "1bad", "A_B", "512m", "8G", " 1g ", "4095", "4096", "1.5g", "m", "0700", "1777", "7777", "700", "npm", "pip",
-    "1.2.3", "-1.2", "v" * 64, "v" * 65, "read", "write", "open", "allowlist", "none", "x-api-key", "x_api", "example.org", "*.example.org",
+    "1.2.3", "-1.2", "v" * 64, "v" * 65, "read", "write", "open", "allowlist", "none", "native", "x-api-key", "x_api", "example.org", "*.example.org",
     "example.org:8443", "192.0.2.1", "host.docker.internal", "a" * 300,
 ]  # fmt: skip
 POOL += [[value] for value in POOL] + [[], ["/x", "-/y"], ["X", 1], {}]

@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import types
 from datetime import UTC, datetime
@@ -33,7 +34,7 @@ def fail(what: object, cause: object) -> NoReturn:
 
 
 def arguments() -> argparse.Namespace:
-    """The places, which only tests change."""
+    """The places, which are others without a container, and what stands in for its network."""
     parser = argparse.ArgumentParser(prog="broker", description=__doc__)
     parser.add_argument("--rules", type=Path, default=Path("/etc/agentbox-egress/rules.json"))
     parser.add_argument("--secrets", type=Path, default=Path("/run/secrets/agentbox"))
@@ -43,6 +44,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--idle", type=int, default=IDLE_SECONDS, help="seconds after which a dead connection is closed"
     )
+    parser.add_argument("--bundle", type=Path, default=SYSTEM_BUNDLE, help="the certificates to trust")
+    parser.add_argument("--listen-fd", type=int, help="a listening socket to use in place of the rules' port")
+    parser.add_argument("--shared-loopback", action="store_true", help="that socket is where other users can connect")
+    parser.add_argument("--named", action="append", default=[], metavar="NAME=ADDRESS", help="not to be looked up")
     return parser.parse_args()
 
 
@@ -64,7 +69,7 @@ def state_folder(args: argparse.Namespace, rules: Rules) -> dict[str, Any]:
     (args.state / "mitmproxy-ca.pem").write_bytes(key + certificate)
     bundle = args.state / "trusted.pem"
     extra = Path(rules.ca_bundle).read_bytes() if rules.ca_bundle else b""
-    bundle.write_bytes(SYSTEM_BUNDLE.read_bytes() + b"\n" + extra)
+    bundle.write_bytes(args.bundle.read_bytes() + b"\n" + extra)
     return {"confdir": str(args.state), "ssl_verify_upstream_trusted_ca": str(bundle)}
 
 
@@ -139,7 +144,7 @@ async def serve(args: argparse.Namespace, live: Live, resolver: Resolver) -> Non
     audit = Audit(args.log, agent=rules.agent, run=rules.run)
     master = Master(Options())
     proxy = Proxyserver()
-    gate = Gate(live, resolver, audit, outside())
+    gate = Gate(live, resolver, audit, outside(), shared_loopback=args.shared_loopback)
     ready = Ready(rules, args.state / "ready", proxy.servers)
     master.addons.add(gate, Credentials(live), proxy, TlsConfig(), Leftovers(proxy.connections), ready)
     if password := password_above(live):
@@ -172,7 +177,9 @@ def main() -> None:
         live = Live(args.rules, args.secrets)
     except (OSError, ValueError) as error:
         fail(args.rules, getattr(error, "strerror", None) or error)
-    JudgedLoop.resolver = resolver = Resolver()
+    JudgedLoop.resolver = resolver = Resolver(dict(item.split("=", 1) for item in args.named))
+    if args.listen_fd is not None:
+        JudgedLoop.inherited = socket.socket(fileno=args.listen_fd)
     with asyncio.Runner(loop_factory=JudgedLoop) as runner:
         try:
             runner.run(serve(args, live, resolver))

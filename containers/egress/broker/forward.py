@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import os
 import socket
 from pathlib import Path
 
@@ -44,6 +45,17 @@ class Outside:
 def outside() -> Outside:
     """The outward network of this container."""
     return Outside(Path("/proc/self/net/route").read_text())
+
+
+def is_ours(peer: tuple[str, int], here: tuple[str, int], table: str) -> bool:
+    """Whether a loopback connection comes from a process of this user, by the kernel's table of TCP sockets: where the
+    port is on the host's own loopback, other users can connect to it too."""
+    wanted = [
+        f"{int(ipaddress.IPv4Address(host)).to_bytes(4, 'little').hex().upper()}:{port:04X}"
+        for host, port in (peer, here)
+    ]
+    rows = (line.split() for line in table.splitlines()[1:])
+    return any(row[1:3] == wanted and int(row[7]) == os.getuid() for row in rows)
 
 
 def _address(field: str) -> ipaddress.IPv4Address:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mitmproxy import connection, http
@@ -16,7 +17,7 @@ from mitmproxy.tls import ClientHello
 from broker import hello
 from broker.addresses import BadName, canonical
 from broker.audit import Audit
-from broker.forward import Outside
+from broker.forward import Outside, is_ours
 from broker.live import Live
 from broker.resolve import Refused, Resolver, Unknown
 from broker.rules import DEFAULT_PORTS, Verdict, remedy
@@ -27,6 +28,7 @@ POLITE = 1 << 20
 # In a header's value: a folded line, or what lax servers take for the end of one.
 LINE_ENDS = (b"\r", b"\n", b"\0")
 LARGEST_HELLO = 1 << 16
+TCP_SOCKETS = Path("/proc/self/net/tcp")
 
 
 class Close(layer.Layer):
@@ -63,8 +65,11 @@ class Gate:
 
     name = "nextlayer"  # as mitmproxy calls the addon that does that
 
-    def __init__(self, live: Live, resolver: Resolver, audit: Audit, network: Outside) -> None:
+    def __init__(
+        self, live: Live, resolver: Resolver, audit: Audit, network: Outside, *, shared_loopback: bool = False
+    ) -> None:
         self.live, self.resolver, self.audit, self.network = live, resolver, audit, network
+        self.shared_loopback = shared_loopback
         # These two count at the start; a running proxy does not change its mode.
         self.upstream = live.rules.upstream_proxy
 
@@ -76,6 +81,9 @@ class Gate:
         if self.network.holds(peer):
             client.error = "not on the agent's network"
             self.audit.record("deny", host=peer, rule="client", reason="a client outside the agent's network")
+        elif self.shared_loopback and not is_ours(client.peername[:2], client.sockname[:2], TCP_SOCKETS.read_text()):
+            client.error = "not a process of the agent's user"
+            self.audit.record("deny", host=peer, rule="client", reason="a process of another user")
 
     # --- requests ---------------------------------------------------------------------------------------------------
 

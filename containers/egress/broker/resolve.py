@@ -11,6 +11,7 @@ import ipaddress
 import socket
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 from broker.addresses import as_address, may_be_allowed, objection
@@ -35,17 +36,23 @@ class Unknown(Exception):
 
 
 class Resolver:
-    """Judged addresses by host and port, for a few seconds."""
+    """Judged addresses by host and port, for a few seconds. `named` hosts have these addresses and are not looked up;
+    where one of them is a loopback address, its name is what the rules must allow."""
 
-    def __init__(self) -> None:
+    def __init__(self, named: Mapping[str, str] | None = None) -> None:
         self._judged: OrderedDict[tuple[str, int], tuple[float, bool, list[Info]]] = OrderedDict()
+        self._named = dict(named or {})
 
     async def judge(self, host: str, port: int, *, private: bool) -> None:
         """Look the host up unless that was just done. Raises Refused where no address of it will do, and Unknown."""
         known = self._judged.get((host, port))
         if known and known[1] == private and known[0] > time.monotonic():
             return
-        infos = await _look_up(host, port)
+        address = self._named.get(host)
+        if address and private and ipaddress.ip_address(address).is_loopback:
+            await self.trust(address, port, name=host)
+            return
+        infos = await _look_up(address or host, port)
         objections = {info[4][0]: objection(ipaddress.ip_address(info[4][0]), private) for info in infos}
         good = [info for info in infos if not objections[info[4][0]]]
         if not good:
@@ -54,9 +61,9 @@ class Resolver:
             raise Refused(f"{subject} is {what}", may_be_allowed(ipaddress.ip_address(address)))
         self._keep(host, port, private, good)
 
-    async def trust(self, host: str, port: int) -> None:
-        """Look up a host that the rules name as a proxy: wherever it is."""
-        self._keep(host, port, True, await _look_up(host, port))
+    async def trust(self, host: str, port: int, *, name: str = "") -> None:
+        """Look up a host that is meant wherever it is: a proxy of the rules', or this machine under a `name`."""
+        self._keep(name or host, port, True, await _look_up(host, port))
 
     def judged(self, host: str, port: int) -> list[Info]:
         """What `judge` let through. Raises OSError for anything else."""
@@ -85,9 +92,18 @@ async def _look_up(host: str, port: int) -> list[Info]:
 
 
 class JudgedLoop(asyncio.SelectorEventLoop):
-    """The event loop of the broker: a name leads to judged addresses or nowhere."""
+    """The event loop of the broker: a name leads to judged addresses or nowhere. Where a listening socket was handed
+    to the broker, its first server is on that one."""
 
     resolver: Resolver
+    inherited: socket.socket | None = None
+
+    async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **more: Any) -> Any:
+        """Called by asyncio for each server."""
+        if JudgedLoop.inherited is None:
+            return await super().create_server(protocol_factory, host, port, **more)
+        taken, JudgedLoop.inherited = JudgedLoop.inherited, None
+        return await super().create_server(protocol_factory, sock=taken, **more)
 
     async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> list[Any]:
         """Called by asyncio for each connection by name."""

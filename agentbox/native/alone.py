@@ -1,0 +1,148 @@
+"""A sandbox of Landlock alone, for machines that allow no user namespaces: the host's own paths, and nothing hidden.
+
+The agent stands in a domain that grants what is listed here; its tools in the vault's domain besides, which grants the
+same less what the policy keeps from them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from agentbox import rundir
+from agentbox.audit import Records
+from agentbox.audit_place import PLACE
+from agentbox.credentials import shown_to_tools
+from agentbox.errors import EngineError
+from agentbox.harness import Installed
+from agentbox.identity import Identity
+from agentbox.native import harness, places
+from agentbox.native.instance import compiled, copy, translated
+from agentbox.native.landlock import ALL, DEVICE, READ, RUN, Rules
+from agentbox.native.layout import Layout, bundle_of, parts, record
+from agentbox.native.places import HOME, LIBRARY
+from agentbox.policy import render_all
+from agentbox.policy_model import Policy
+from agentbox.resources import tree
+from agentbox.session import Request
+
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
+READABLE = ("/proc", "/sys/devices/system/cpu")
+ETC = ("passwd", "group", "hosts", "nsswitch.conf", "resolv.conf")
+PLAIN = re.compile(r"[A-Za-z0-9_./@+-]+")
+
+
+def lay_out(request: Request, installed: Installed, folder: Path, records: Records) -> Layout:
+    """Write what the session needs, with its own paths in it. Raises EngineError where that cannot be done."""
+    if not PLAIN.fullmatch(str(folder)):
+        hint = "install bubblewrap, or set XDG_STATE_HOME to a folder with a plain name"
+        raise EngineError(str(folder), "has characters that scripts and lists cannot hold", hint)
+    rundir.begin(folder, request.identity, request.mounts)
+    found = _places(request, folder) | {PLACE: str(records.inside)}
+    for name in ("home", "tmp"):
+        (folder / name).mkdir(0o700)
+        _own(folder / name, request.identity)
+    launcher = str(folder / "bin/agentbox-launch")
+    policy = translated(shown_to_tools(request.policy, request.keys), found)
+    policy = harness.known_by(policy, installed, launcher)
+    policy = replace(policy, vault=replace(policy.vault, tree=_tree(policy)))
+    _library(request, installed, folder, found)
+    rules = _rules(request, policy, installed, folder)
+    rules.add(ALL, (str(records.inside),))
+    _render(policy, folder, found, rules)
+    (folder / "etc/gitconfig").write_text(places.GITCONFIG)
+    bundle = folder / "etc/ca-certificates.crt"
+    bundle.write_bytes(bundle_of(request))
+    record(request, folder, [str(mount.source) for mount in request.mounts])
+    return Layout(folder, bundle, rules=rules, places=found)
+
+
+def _places(request: Request, folder: Path) -> dict[str, str]:
+    """A container's places, and where they are now. The longer ones first."""
+    home = request.identity.home
+    found = {state.path: os.path.realpath(home / state.host) for state in request.policy.state}
+    found |= {f"{LIBRARY}/bin": f"{folder}/bin", LIBRARY: f"{folder}/lib", "/etc/agentbox": f"{folder}/etc"}
+    found |= {mount.target: str(mount.source) for mount in request.mounts}
+    found |= {place.path: f"{folder}/tmp" for place in request.policy.tmpfs if place.path.startswith("/run/")}
+    return found | {HOME: f"{folder}/home", "/tmp": f"{folder}/tmp"}
+
+
+def _tree(policy: Policy) -> str:
+    """The deepest folder that all of the agent's state lies in."""
+    return os.path.commonpath([state.path for state in policy.state])
+
+
+def _library(request: Request, installed: Installed, folder: Path, found: Mapping[str, str]) -> None:
+    """The compiled parts, the guards and the entrypoint."""
+    mentioned = {old: new for old, new in found.items() if old in (LIBRARY, "/etc/agentbox", HOME)}
+    for name in ("bin", "lib", "lib/first"):
+        (folder / name).mkdir(0o755)
+    for name, path in parts().items():
+        target = folder / ("lib" if name.endswith(".so") else "bin") / name
+        if name == "agentbox-enter":
+            target.symlink_to(path)
+        else:
+            compiled(path, target, found)
+    for name, path in places.library(request.policy).items():
+        if not name.endswith(".so"):
+            copy(path, folder / "lib" / name, mentioned)
+    copy(tree("containers") / "entrypoint.sh", folder / "lib/entrypoint.sh", mentioned)
+    starter = folder / "bin" / request.policy.command.argv[0]
+    starter.write_text(harness.starter(installed))
+    starter.chmod(0o755)
+    (folder / "lib/first" / starter.name).symlink_to(starter)
+
+
+def _rules(request: Request, policy: Policy, installed: Installed, folder: Path) -> Rules:
+    """The outer domain."""
+    rules = Rules()
+    system = [os.path.realpath(path) for path in places.SYSTEM if Path(path).exists()]
+    rules.add(RUN, dict.fromkeys(system))
+    rules.add(RUN, (*harness.readable(installed), f"{folder}/bin", f"{folder}/lib"))
+    rules.add(RUN, [str(path) for path in parts().values()])
+    rules.add(READ, (*READABLE, *(os.path.realpath(f"/etc/{name}") for name in (*places.ETC, *ETC)), f"{folder}/etc"))
+    rules.add(READ, (f"{folder}/probe",))
+    rules.add(DEVICE, [f"/dev/{name}" for name in DEVICES])
+    rules.add(ALL, (f"{folder}/home", f"{folder}/tmp", *(state.path for state in policy.state)))
+    for mount in (*request.mounts, *request.git.mounts):
+        rules.add(RUN if mount.read_only else ALL, (str(mount.source),))
+    return rules
+
+
+def _render(policy: Policy, folder: Path, found: Mapping[str, str], rules: Rules) -> None:
+    """etc/: as the images have it, but that a tool's domain grants what the outer one does, less the probe."""
+    etc = folder / "etc"
+    etc.mkdir(0o755)
+    probe = folder / "probe"
+    probe.touch(0o444)
+    (etc / "probe").symlink_to(probe)
+    for name, text in render_all(policy).items():
+        (etc / name).write_text(text.replace(LIBRARY, found[LIBRARY]).replace(PLACE, found[PLACE]))
+    grants = [
+        path for path in dict.fromkeys(path for path, _ in rules.paths) if path != str(probe) and Path(path).exists()
+    ]
+    for path in grants:
+        if "\n" in path:
+            raise EngineError(path, "cannot stand in a list of lines", "install bubblewrap, or rename the folder")
+    lines = "".join(f"grant {path}\n" for path in grants)
+    text = (etc / "vault.policy").read_text().removesuffix("end\n")
+    (etc / "vault.policy").write_bytes(os.fsencode(f"{text}{lines}end\n"))
+
+
+def processes(uid: int) -> int:
+    """How many processes and threads the user has: RLIMIT_NPROC counts them all where there is no user namespace."""
+    count = 0
+    for name in os.listdir("/proc"):  # noqa: PTH208  names are enough
+        with contextlib.suppress(OSError):
+            if name.isdigit() and Path("/proc", name).stat().st_uid == uid:
+                count += len(os.listdir(f"/proc/{name}/task"))  # noqa: PTH208  as above
+    return count
+
+
+def _own(path: Path, identity: Identity) -> None:
+    if os.geteuid() == 0:
+        os.chown(path, identity.uid, identity.gid)

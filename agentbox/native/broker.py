@@ -1,0 +1,165 @@
+"""The broker as a child of agentbox: the same program as in the sidecar, in an environment of its own in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from agentbox import egress, resources, state
+from agentbox.audit import Records
+from agentbox.errors import EngineError
+from agentbox.hosts import OWN_HOST
+from agentbox.identity import Identity
+from agentbox.images import ca_bundle, certificates
+from agentbox.native import landlock
+from agentbox.native.landlock import ALL, DEVICE, READ, RUN, Rules
+from agentbox.native.layout import Layout
+from agentbox.native.places import SYSTEM
+from agentbox.session import Request
+from agentbox.state import make_dir
+
+OLDEST = (3, 12)
+CANDIDATES = ("python3.14", "python3.13", "python3.12", "python3")
+HINT = "install Python 3.12 or newer (apt, dnf, or `uv python install 3.13`), or run with --network none or open"
+ETC = (
+    "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf", "/etc/ssl", "/etc/pki",
+    "/etc/ld.so.cache", "/etc/localtime", "/etc/services", "/run/systemd/resolve", "/proc",
+)  # fmt: skip
+
+
+def find_python() -> str:
+    """An interpreter that the broker's library runs on. Raises EngineError where there is none."""
+    if sys.version_info >= OLDEST:
+        return sys.executable
+    probe = f"import sys, venv, ensurepip; sys.exit(sys.version_info < {OLDEST!r})"
+    for name in CANDIDATES:
+        program = shutil.which(name)
+        if program and subprocess.run([program, "-I", "-c", probe], capture_output=True, check=False).returncode == 0:
+            return program
+    mine = ".".join(map(str, sys.version_info[:2]))
+    raise EngineError("broker", f"needs Python 3.12 or newer; agentbox runs on {mine}, and found no other", HINT)
+
+
+def ensure(identity: Identity, progress: Callable[[str], None]) -> Path:
+    """The interpreter of the broker's environment, made where there is none. Raises EngineError."""
+    wanted = (resources.tree("containers") / "egress/requirements.txt").read_bytes()
+    folder = identity.own_cache / "broker" / hashlib.sha256(wanted).hexdigest()[:12]
+    python = folder / "bin/python"
+    if (folder / "ready").exists() and python.exists():
+        return python
+    base = find_python()
+    state.make_dir(folder.parent, identity)
+    part = folder.with_name(f".{folder.name}.{os.getpid()}")
+    progress("installing the broker (once)")
+    try:
+        # -I: a PYTHONPATH of the user's would make pip take for installed what the broker will not find.
+        _run([base, "-I", "-m", "venv", str(part)], identity)
+        pip = [str(part / "bin/python"), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]
+        _run([*pip, str(resources.tree("containers") / "egress/requirements.txt")], identity)
+        (part / "ready").touch()
+        state.remove_tree(folder)
+        part.rename(folder)  # an environment of its own never moves its interpreter: we call that by path
+    finally:
+        state.remove_tree(part)
+    return python
+
+
+def _run(words: list[str], identity: Identity) -> None:
+    done = subprocess.run(words, capture_output=True, text=True, check=False, **as_user(identity))
+    if done.returncode:
+        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+        raise EngineError(
+            "broker", f"cannot be installed: {' '.join(last)}", "see above; --network none or open do without"
+        )
+
+
+def as_user(identity: Identity) -> dict[str, Any]:
+    """What makes a child the identity's: where agentbox is root, it is root alone."""
+    if os.geteuid() != 0:
+        return {}
+    return {"user": identity.uid, "group": identity.gid, "extra_groups": []}
+
+
+class Broker:
+    """One session's broker. Started when somebody asks for it, or an agent is there to stay."""
+
+    def __init__(self, request: Request, made: Layout, records: Records, python: Path, *, shared: bool) -> None:
+        self.shared = shared  # its port is on a loopback that other users have too
+        self.request, self.folder, self.bundle, self.python = request, made.folder, made.bundle, python
+        self.records = records
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, listener: socket.socket) -> None:
+        """Start it on a listening socket."""
+        place, scratch = self._lay_out(), make_dir(self.folder / "broker", self.request.identity)
+        enter = str(resources.lib("agentbox-enter"))
+        words = [enter, "--supervise", str(os.getpid()), "--limit", "core=0"]
+        passed = [listener.fileno()]
+        if landlock.abi():
+            passed.append(landlock.ruleset(self._domain(place, scratch)))
+            words += ["--landlock", str(passed[-1])]
+        words += ["--", *self._command(place, scratch, listener)]
+        with (place.audit / "broker.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                words, env=environment(), cwd=scratch, pass_fds=passed, process_group=0, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, **as_user(self.request.identity),
+            )  # fmt: skip
+        for fd in passed[1:]:
+            os.close(fd)
+
+    def stop(self) -> None:
+        """End it, where it runs."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait()
+
+    def _lay_out(self) -> egress.Broker:
+        request = self.request
+        extra = ca_bundle(None, request.policy)
+        return egress.lay_out(
+            request.policy,
+            request.identity,
+            request.keys,
+            self.folder.name,
+            owner=(self.folder / "owner").read_text(),
+            folder=self.folder,
+            audit=self.records.egress,
+            engine_version="",
+            ports=[],
+            environ=os.environ,
+            bundle=certificates(extra, "CA bundle") if extra else None,
+            contained=False,
+        )
+
+    def _command(self, place: egress.Broker, scratch: Path, listener: socket.socket) -> list[str]:
+        words = [str(self.python), "-P", "-m", "broker", "--rules", str(place.rules / "rules.json")]
+        words += ["--secrets", str(place.secrets), "--ca", str(place.authority), "--log", str(place.audit)]
+        words += ["--state", str(scratch), "--bundle", str(self.bundle), "--listen-fd", str(listener.fileno())]
+        words += ["--shared-loopback"] if self.shared else []
+        named = {name: address for name, address in place.addresses.items() if address != "host-gateway"}
+        named = {OWN_HOST: "127.0.0.1"} | named
+        return words + [word for pair in named.items() for word in ("--named", "=".join(pair))]
+
+    def _domain(self, place: egress.Broker, scratch: Path) -> Rules:
+        """What it may touch: its parser reads what strangers send, and it holds the keys."""
+        rules = Rules()
+        base = Path(os.path.realpath(self.python)).parent.parent
+        rules.add(RUN, (*SYSTEM, str(self.python.parent.parent), str(base)))
+        own = (resources.tree("containers") / "egress", place.rules, place.secrets, place.authority, self.bundle)
+        rules.add(READ, (*ETC, *map(str, own)))
+        rules.add(DEVICE, ("/dev/null", "/dev/urandom", "/dev/random"))
+        rules.add(ALL, (str(scratch), str(place.audit)))
+        return rules
+
+
+def environment() -> dict[str, str]:
+    """The broker gets nothing of the user's."""
+    library = str(resources.tree("containers") / "egress")
+    return {"PYTHONPATH": library, "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8", "PATH": os.defpath}

@@ -1,0 +1,36 @@
+"""What the native engine cannot do that a container does, for people. docs/threat-model.md has the table."""
+
+from __future__ import annotations
+
+from agentbox.native import bubblewrap, landlock, seccomp
+
+ALWAYS = ("the tools are your system's own programs, not an image's", "memory and CPU have no limit of their own")
+ALONE = (
+    "your other processes' names can be seen",
+    "no file is masked and git's hooks can be changed",
+    "no local server can be reached, its own ones neither",
+)
+OLD = (
+    (landlock.SCOPE_SINCE, "the agent can signal your other processes"),
+    (landlock.NET_SINCE, "it can reach any TCP port"),
+)
+
+
+def alone() -> str:
+    """What Landlock alone leaves open here; empty where there is more than that."""
+    why = bubblewrap.missing()
+    if not why:
+        return ""
+    version = landlock.abi()
+    found = [*ALONE, *(words for since, words in OLD if version < since)]
+    return f"{why}, so Landlock alone keeps the agent in: {'; '.join(found)}"
+
+
+def weaker() -> str:
+    """What is weaker than in a container, wherever it runs."""
+    found = list(ALWAYS)
+    if why := seccomp.missing():
+        found.append(f"no filter of system calls ({why})")
+    if not landlock.abi():
+        found.append("no Landlock in this kernel: the credentials are not out of the tools' reach")
+    return "weaker there: " + "; ".join(found)

@@ -1,0 +1,71 @@
+"""What a native sandbox is built of: tables of the host's places and of agentbox's own. Nothing here looks at a disk
+but to see what is there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from agentbox.policy_model import Policy
+from agentbox.resources import lib, tree
+
+LIBRARY = "/usr/local/lib/agentbox"
+HOME = "/home/agent"
+SEARCH = f"{LIBRARY}/bin:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+
+# Programs and libraries of the host, read-only. Some are links into /usr.
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store")
+
+# Of /etc what programs need to find libraries, names, certificates and defaults; nothing that services keep there.
+ETC = (
+    "alternatives", "bash.bashrc", "ca-certificates", "ca-certificates.conf", "crypto-policies", "debian_version",
+    "fonts", "gai.conf", "host.conf", "inputrc", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "locale.alias",
+    "locale.conf", "localtime", "lsb-release", "magic", "magic.mime", "mime.types", "networks", "os-release",
+    "pki/ca-trust", "pki/tls/certs", "profile", "profile.d", "protocols", "python3", "python3.11", "python3.12",
+    "python3.13", "python3.14", "rpc", "services", "shells", "ssh/ssh_config", "ssh/ssh_config.d", "ssl/cert.pem",
+    "ssl/certs", "ssl/openssl.cnf", "static", "terminfo", "timezone", "vim", "wgetrc",
+)  # fmt: skip
+
+# Where distributions keep the certificates that programs trust.
+BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)  # fmt: skip
+# What the images set, so that all programs trust the broker.
+BUNDLE_NAMES = (
+    "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO",
+)  # fmt: skip
+
+# Programs that may not be started by an agent are its tools' business; this is what a shell as first link needs.
+LINKS = ("/bin/sh", "/usr/bin/env")
+
+# As in the images: a repository's other worktrees may be out of sight, and are no garbage.
+GITCONFIG = "[gc]\n\tworktreePruneExpire = never\n"
+
+# The agents' own places in /etc that are links into /etc/agentbox, as in the images.
+ETC_LINKS = {
+    "claude": {"claude-code/managed-settings.json": "/etc/agentbox/managed-settings.json"},
+    "opencode": {"opencode/opencode.json": "/etc/agentbox/opencode.json"},
+}
+
+
+def library(policy: Policy) -> dict[str, Path]:
+    """What the images have in LIBRARY, by its name there."""
+    containers = tree("containers")
+    parts = {"js": tree("js"), "guard": containers / "guard", "prepare.sh": containers / policy.agent / "prepare.sh"}
+    own = {
+        "pi": {"pi-extensions": containers / "pi/extensions"},
+        "opencode": {"opencode-guard": containers / "opencode/guard"},
+        "hermes": {"hermes-guard": containers / "hermes/plugin", "forward.py": containers / "base/forward.py"},
+    }
+    preload = lib("fs-vault.so")
+    return parts | own.get(policy.agent, {}) | ({"fs-vault.so": preload} if preload else {})
+
+
+def bundle() -> bytes:
+    """The certificates that this host trusts."""
+    named = os.environ.get("SSL_CERT_FILE", "")
+    for path in (named, *BUNDLES):
+        if path and Path(path).is_file():
+            return Path(path).read_bytes()
+    return b""

@@ -1,0 +1,82 @@
+"""containers/seccomp.json as a program for the kernel, made by libseccomp."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from typing import Any
+
+from agentbox.resources import tree
+
+AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
+SOCK_STREAM, SOCK_TYPE = 1, 0xF
+# Address family, and type and protocol where only some will do. Where no network namespace stands around it, an agent
+# gets TCP, which Landlock looks at; UDP, MPTCP and the like pass that by. A Unix socket by path is beyond Landlock too:
+# D-Bus, the container engine's, X11's.
+SOCKETS_WITHOUT_NAMESPACE = (
+    (AF_INET, SOCK_STREAM, 0),
+    (AF_INET, SOCK_STREAM, 6),
+    (AF_INET6, SOCK_STREAM, 0),
+    (AF_INET6, SOCK_STREAM, 6),
+    (AF_NETLINK, None, None),
+)
+# The same with the host's network: UDP too.
+SOCKETS_ON_THE_NETWORK = ((AF_INET, None, None), (AF_INET6, None, None), (AF_NETLINK, None, None))
+
+
+def missing() -> str:
+    """Why there can be no filter here; empty where there can."""
+    try:
+        import pyseccomp  # noqa: F401
+    except ImportError:
+        return "the package pyseccomp is not installed"
+    except (OSError, RuntimeError) as error:
+        return f"libseccomp cannot be loaded: {error}"
+    return ""
+
+
+def program(*, namespace: bool, network: bool = False) -> int:
+    """A file descriptor to read the filter from. Without a network `namespace` sockets are fewer; `network` says that
+    the host's own is to be used."""
+    import pyseccomp
+
+    profile = json.loads((tree("containers") / "seccomp.json").read_text())
+    made = pyseccomp.SyscallFilter(pyseccomp.ERRNO(profile["defaultErrnoRet"]))
+    for rule in profile["syscalls"]:
+        if "socket" in rule["names"] and not namespace:
+            continue
+        action = pyseccomp.ALLOW if rule["action"] == "SCMP_ACT_ALLOW" else pyseccomp.ERRNO(rule["errnoRet"])
+        conditions = [_condition(pyseccomp, each) for each in rule.get("args", [])]
+        for name in rule["names"]:
+            _add(made, pyseccomp, action, name, conditions)
+    sockets = SOCKETS_ON_THE_NETWORK if network else SOCKETS_WITHOUT_NAMESPACE
+    for family, kind, protocol in () if namespace else sockets:
+        conditions = [pyseccomp.Arg(0, pyseccomp.EQ, family)]
+        if kind is not None and protocol is not None:
+            conditions += [
+                pyseccomp.Arg(1, pyseccomp.MASKED_EQ, SOCK_TYPE, kind),
+                pyseccomp.Arg(2, pyseccomp.EQ, protocol),
+            ]
+        _add(made, pyseccomp, pyseccomp.ALLOW, "socket", conditions)
+    fd = os.memfd_create("agentbox-seccomp", os.MFD_CLOEXEC)
+    with os.fdopen(os.dup(fd), "wb") as file:
+        made.export_bpf(file)
+    return fd
+
+
+def _condition(library: Any, each: dict[str, Any]) -> Any:
+    operator = getattr(library, each["op"].removeprefix("SCMP_CMP_"))
+    values = [each["value"], each["valueTwo"]] if "valueTwo" in each else [each["value"]]
+    return library.Arg(each["index"], operator, *values)
+
+
+def _add(made: Any, library: Any, action: Any, name: str, conditions: list[Any]) -> None:
+    """A call that this architecture or this libseccomp does not know is no call that could be made."""
+    try:
+        made.add_rule(action, name, *conditions)
+    except ValueError:
+        return
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise

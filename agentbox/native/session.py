@@ -1,0 +1,139 @@
+"""A sandbox that is running: its start, its signals, its broker, its end."""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+
+from agentbox.errors import EngineError
+from agentbox.identity import Identity
+from agentbox.native.broker import Broker, as_user
+
+# A broker takes half a second to start. An agent that ends sooner than this without asking for one gets none.
+PATIENCE = 0.15
+
+
+@dataclass(slots=True)
+class Start:
+    """What is started: `words` up to and with agentbox-enter's options, and `command`, which that becomes. `keeps` are
+    descriptors for it; `listener` is the broker's socket where it is there already."""
+
+    environ: dict[str, str]
+    words: list[str] = field(default_factory=list)
+    command: list[str] = field(default_factory=list)
+    cwd: str | None = None
+    keeps: list[int] = field(default_factory=list)
+    listener: socket.socket | None = None
+
+    def keep(self, fd: int) -> int:
+        self.keeps.append(fd)
+        return fd
+
+
+class Session:
+    """A sandbox and its broker, from start to end."""
+
+    def __init__(self, start: Start, broker: Broker | None, identity: Identity) -> None:
+        self.plan, self.broker, self.identity = start, broker, identity
+        self.ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self.listener = start.listener
+        self.agent = -1  # a pidfd of the agent itself
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()  # a supervisor ends all that it has; bwrap dies of it, and with it its namespace
+            self.process.wait()
+        if self.broker is not None:
+            self.broker.stop()
+        for each in (self.ours, self.theirs, self.listener):
+            if each is not None:
+                each.close()
+        if self.agent >= 0:
+            os.close(self.agent)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start the sandbox with everything that it is handed."""
+        plan = self.plan
+        control = self.theirs.fileno()
+        words = [*plan.words, "--control", str(control), "--", *plan.command]
+        try:
+            self.process = _spawn(words, plan, [*plan.keeps, control], self.identity)
+        finally:
+            self.theirs.close()
+            for fd in plan.keeps:
+                os.close(fd)
+        return self.process
+
+    def kill(self, name: str) -> bool:
+        """Send the agent a signal; False where it has not come so far."""
+        if self.agent < 0:
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.agent, signal.Signals[name])
+        return True
+
+    def wait(self) -> int:
+        """Until the sandbox ends. Raises EngineError where no agent was ever started in it."""
+        assert self.process is not None
+        self._hear()
+        if self.listener is not None and self.broker is not None:
+            ended = os.pidfd_open(self.process.pid)
+            _readable(ended, self.listener.fileno(), timeout=PATIENCE)
+            if not _readable(ended, timeout=0):
+                self.broker.start(self.listener)
+            self.listener.close()
+            self.listener = None
+            os.close(ended)
+        code = self.process.wait()
+        if self.agent < 0:
+            program = self.plan.words[0].rpartition("/")[2]
+            raise EngineError("sandbox", f"did not start: {program} ended with {code}, see its message above")
+        return code if code >= 0 else 128 - code
+
+    def _hear(self) -> None:
+        """What agentbox-enter says when it is about to become the agent: who it is, and the broker's socket."""
+        size = socket.CMSG_SPACE(4) + socket.CMSG_SPACE(12)
+        byte, extra, *_ = self.ours.recvmsg(1, size)
+        for level, kind, data in extra if byte else ():
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                self.listener = socket.socket(fileno=array.array("i", data[:4])[0])
+            elif level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+                with contextlib.suppress(ProcessLookupError):
+                    self.agent = os.pidfd_open(array.array("i", data[:4])[0])
+
+
+def _spawn(words: list[str], plan: Start, passed: list[int], identity: Identity) -> subprocess.Popen[bytes]:
+    """Start the sandbox. On a terminal it stays in our process group, so that it may read; a ^C there reaches the agent
+    from the terminal, and nobody between it and us may die of it. agentbox-enter takes that back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGQUIT)}
+    group = None if sys.stdin.isatty() else 0
+    try:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
+        return subprocess.Popen(
+            words, env=plan.environ, cwd=plan.cwd, pass_fds=passed, process_group=group, **as_user(identity)
+        )
+    except OSError as error:
+        raise EngineError(words[0], error.strerror or str(error)) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _readable(*fds: int, timeout: float) -> bool:
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return bool(poll.poll(timeout * 1000))

@@ -1,0 +1,54 @@
+"""The native sessions that run: each has a record in its run directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from dataclasses import dataclass
+
+from agentbox import owner
+from agentbox.identity import Identity
+from agentbox.native.layout import RECORD
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """One session; `pid` is the agentbox that waits for it."""
+
+    name: str
+    agent: str
+    workspace: str
+    binds: list[str]
+    pid: int
+    started: int
+
+
+def running(identity: Identity) -> list[Running]:
+    """The newest first."""
+    found = []
+    try:
+        folders = list(owner.run_root(identity).iterdir())
+    except OSError:
+        return []
+    for folder in folders:
+        try:
+            if not owner.gone((folder / "owner").read_text()):
+                found.append(Running(**json.loads((folder / RECORD).read_text())))
+        except (OSError, ValueError, TypeError):
+            continue  # not a native one, or one that starts or ends at this moment
+    return sorted(found, key=lambda each: each.started, reverse=True)
+
+
+def stop(session: Running, seconds: float) -> None:
+    """End it as `docker stop` would: agentbox hands SIGTERM on, waits as long as for a container, and cleans up."""
+    os.kill(session.pid, signal.SIGTERM)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            os.kill(session.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    os.kill(session.pid, signal.SIGKILL)

@@ -1,0 +1,133 @@
+"""The two engines behind one small interface: Docker, and the native one for machines without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from agentbox.errors import EngineError, UsageError, one_line
+from agentbox.identity import Identity
+from agentbox.policy_model import Policy
+from agentbox.session import Request
+from agentbox.workspace import Mount
+
+Report = Callable[[str], None]
+Progress = Callable[[], Any]  # a context manager that gives a Report
+
+
+class Runtime(Protocol):
+    """What a start needs of an engine, in this order."""
+
+    name: str
+
+    def prepare(self, policy: Policy, who: Identity, progress: Progress, *, rebuild: bool) -> None:
+        """Build or install what is missing. Raises AgentboxError."""
+
+    def others(self) -> list[set[str]]:
+        """What each running sandbox has mounted of the host."""
+
+    def check(self, mounts: list[Mount]) -> None:
+        """Raises UsageError for folders that this engine cannot mount."""
+
+    def run(self, request: Request) -> int:
+        """Run to the end; the agent's exit code."""
+
+
+class Docker:
+    """Containers."""
+
+    name = "docker"
+
+    def __init__(self) -> None:
+        from agentbox.engine import NO_FACTS, Engine
+
+        self.engine = Engine()
+        self.facts = NO_FACTS
+
+    def prepare(self, policy: Policy, who: Identity, progress: Progress, *, rebuild: bool) -> None:
+        from agentbox import images
+
+        self.facts = self.engine.facts()
+        recipes = images.recipes(policy, who, self.facts)
+        needed = [recipes.agent, *([recipes.egress] if policy.network.mode == "allowlist" else [])]
+        if rebuild or any(images.stale(self.engine, recipe) for recipe in needed):
+            from agentbox import build
+
+            with progress() as report:
+                build.build([policy], who, self.engine, report=report)
+
+    def others(self) -> list[set[str]]:
+        return self.engine.mounted()
+
+    def check(self, mounts: list[Mount]) -> None:
+        for mount in mounts:
+            try:
+                str(mount.source).encode()
+            except UnicodeEncodeError:
+                cause = "its name is not UTF-8, which Compose cannot express"
+                raise UsageError(str(mount.source), cause, "rename the folder, or use --engine native") from None
+
+    def run(self, request: Request) -> int:
+        from dataclasses import replace
+
+        from agentbox import session
+
+        return session.run(replace(request, facts=self.facts), self.engine)
+
+
+class Native:
+    """bubblewrap and Landlock (agentbox.native)."""
+
+    name = "native"
+
+    def __init__(self, who: Identity, say: Report) -> None:
+        self.who, self.say = who, say
+        self.installed: Any = None
+        self.python: Any = None
+
+    def prepare(self, policy: Policy, who: Identity, progress: Progress, *, rebuild: bool) -> None:
+        from agentbox import harness
+        from agentbox.native import broker
+        from agentbox.native.harness import settled
+
+        def report(line: str) -> None:
+            with progress() as say:
+                say(line)
+
+        self.installed = settled(harness.ensure(policy, progress=report, identity=who))
+        if policy.network.mode == "allowlist":
+            self.python = broker.ensure(who, report)
+
+    def others(self) -> list[set[str]]:
+        from agentbox.native import sessions
+
+        return [set(each.binds) for each in sessions.running(self.who)]
+
+    def check(self, mounts: list[Mount]) -> None:
+        return
+
+    def run(self, request: Request) -> int:
+        from agentbox.native import claims, run
+
+        if line := claims.alone():
+            self.say(line)
+        return run.run(request, self.installed, self.python)
+
+
+def choose(wanted: str, who: Identity, say: Report) -> Runtime:
+    """The engine to use. `auto` is Docker where one answers. Raises EngineError where what is wanted cannot be had."""
+    if wanted == "native":
+        return Native(who, say)
+    try:
+        docker = Docker()
+        if wanted == "auto":
+            docker.engine.facts()
+        return docker
+    except EngineError as error:
+        if wanted != "auto":
+            raise
+        from agentbox.native import claims
+
+        say(f"no Docker here ({one_line(error.subject)} {one_line(error.cause)}): the native engine runs this")
+        say(claims.weaker())
+        return Native(who, say)

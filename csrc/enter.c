@@ -1,0 +1,248 @@
+/* agentbox-enter [OPTION...] -- COMMAND [ARGUMENT...]: the last step into a sandbox that no container engine makes. Static, like
+ * agentbox-launch, which usually is COMMAND. It gives up what it is told to give up and becomes COMMAND.
+ *
+ *   --supervise PID   stay behind as the parent, and end every process below when COMMAND ends or PID, our own parent, dies
+ *   --limit WHAT=N    nproc, nofile or core
+ *   --listen PORT     listen on 127.0.0.1:PORT, for somebody outside of this network namespace; needs --control
+ *   --control FD      send a byte on this Unix socket, and with it the listening socket: its receiver learns this process's pid
+ *   --landlock FD     enter the domain of this ruleset
+ *   --seccomp FD      load the filter in this file
+ *
+ * Exit status: 125 something of this fails, 126 COMMAND cannot be executed, 127 it is not found; else COMMAND's own. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "say.h"
+
+enum { RESTRICT_SELF = 446, FILTER_MAX = 32 * 1024, BACKLOG = 128 };
+
+struct options {
+	long supervise, listen, control, landlock, seccomp;
+};
+
+static __attribute__((noreturn)) void fail(const char *what)
+{
+	vault_die(125, "agentbox-enter: ", what, ": ", strerror(errno), NULL);
+}
+
+static long number(const char *name, const char *text)
+{
+	char *end;
+	long value = strtol(text, &end, 10);
+
+	if (!*text || *end || value < 0)
+		vault_die(125, "agentbox-enter: ", name, " ", text, ": not a number", NULL);
+	return value;
+}
+
+static void limit(const char *text)
+{
+	static const struct { const char *name; int resource; } known[] = {
+		{"nproc=", RLIMIT_NPROC}, {"nofile=", RLIMIT_NOFILE}, {"core=", RLIMIT_CORE},
+	};
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		size_t len = strlen(known[i].name);
+		struct rlimit now, wanted;
+
+		if (strncmp(text, known[i].name, len) != 0)
+			continue;
+		if (getrlimit(known[i].resource, &now) != 0)
+			fail(text);
+		wanted.rlim_cur = wanted.rlim_max = (rlim_t)number("--limit", text + len);
+		if (wanted.rlim_max > now.rlim_max)
+			wanted.rlim_cur = wanted.rlim_max = now.rlim_max;
+		if (setrlimit(known[i].resource, &wanted) != 0)
+			fail(text);
+		return;
+	}
+	vault_die(125, "agentbox-enter: --limit ", text, ": unknown", NULL);
+}
+
+/* ---- the supervisor ---- */
+
+static int end_of(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* What loses its parent becomes our child, so that nothing gets away: until there are no children, kill all that there are. */
+static void end_all(void)
+{
+	char path[64];
+	int child;
+
+	snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
+	for (;;) {
+		FILE *children = fopen(path, "re");
+
+		while (children && fscanf(children, "%d", &child) == 1)
+			kill(child, SIGKILL);
+		if (children)
+			fclose(children);
+		if (waitpid(-1, NULL, 0) < 0 && errno == ECHILD)
+			return;
+	}
+}
+
+static __attribute__((noreturn)) void watch(pid_t agent, const sigset_t *signals)
+{
+	int status, got, code = 128 + SIGTERM;
+
+	while ((got = sigwaitinfo(signals, NULL)) == SIGCHLD || got < 0) {
+		pid_t ended;
+
+		while ((ended = waitpid(-1, &status, WNOHANG)) > 0 && ended != agent)
+			;
+		if (ended == agent) {
+			code = end_of(status);
+			break;
+		}
+	}
+	end_all();
+	_exit(code);
+}
+
+/* Returns in the child. */
+static void supervise(pid_t parent)
+{
+	sigset_t signals, before;
+	pid_t agent;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, &signals, &before);
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) != 0)
+		fail("prctl");
+	if (getppid() != parent)
+		_exit(125);
+	agent = fork();
+	if (agent < 0)
+		fail("fork");
+	if (agent > 0)
+		watch(agent, &signals);
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+/* ---- what is handed over, what is given up ---- */
+
+static int listen_on(long port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+	    bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, BACKLOG) != 0)
+		fail("the broker's port");
+	return fd;
+}
+
+static void report(int control, int listener)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof listener)];
+	} extra;
+	struct iovec byte = {"+", 1};
+	struct msghdr message = {.msg_iov = &byte, .msg_iovlen = 1};
+
+	memset(&extra, 0, sizeof extra);
+	if (listener >= 0) {
+		message.msg_control = &extra;
+		message.msg_controllen = sizeof extra;
+		extra.header.cmsg_level = SOL_SOCKET;
+		extra.header.cmsg_type = SCM_RIGHTS;
+		extra.header.cmsg_len = CMSG_LEN(sizeof listener);
+		memcpy(CMSG_DATA(&extra.header), &listener, sizeof listener);
+	}
+	if (sendmsg(control, &message, 0) != 1)
+		fail("the control socket");
+	close(control);
+	if (listener >= 0)
+		close(listener);
+}
+
+static void load_filter(int fd)
+{
+	static char text[FILTER_MAX];
+	ssize_t len = pread(fd, text, sizeof text, 0);
+	struct sock_fprog program;
+
+	if (len <= 0 || len == sizeof text || len % (ssize_t)sizeof(struct sock_filter) != 0)
+		vault_die(125, "agentbox-enter: the seccomp filter is empty, cut short or too long", NULL);
+	close(fd);
+	program.len = (unsigned short)((size_t)len / sizeof(struct sock_filter));
+	program.filter = (struct sock_filter *)(void *)text;
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0)
+		fail("seccomp");
+}
+
+static void give_up(const struct options *options)
+{
+	/* Whoever started us ignores these, so that a ^C ends the agent alone. */
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
+	if (options->control >= 0)
+		report((int)options->control, options->listen >= 0 ? listen_on(options->listen) : -1);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		fail("no_new_privs");
+	if (options->landlock >= 0 && syscall(RESTRICT_SELF, (int)options->landlock, 0) != 0)
+		fail("Landlock");
+	if (options->landlock >= 0)
+		close((int)options->landlock);
+	if (options->seccomp >= 0)
+		load_filter((int)options->seccomp);
+}
+
+static char **parse(int argc, char **argv, struct options *options)
+{
+	const struct { const char *name; long *value; } known[] = {
+		{"--supervise", &options->supervise}, {"--listen", &options->listen}, {"--control", &options->control},
+		{"--landlock", &options->landlock}, {"--seccomp", &options->seccomp},
+	};
+
+	for (int at = 1; at + 1 < argc; at += 2) {
+		bool found = strcmp(argv[at], "--limit") == 0;
+
+		if (strcmp(argv[at], "--") == 0)
+			return argv + at + 1;
+		if (found)
+			limit(argv[at + 1]);
+		for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+			if (strcmp(argv[at], known[i].name) == 0) {
+				*known[i].value = number(argv[at], argv[at + 1]);
+				found = true;
+			}
+		if (!found)
+			break;
+	}
+	vault_die(125, "usage: agentbox-enter [OPTION VALUE]... -- COMMAND [ARGUMENT...]", NULL);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {-1, -1, -1, -1, -1};
+	char **command = parse(argc, argv, &options);
+
+	if (options.supervise >= 0)
+		supervise((pid_t)options.supervise);
+	give_up(&options);
+	execvp(command[0], command);
+	vault_die(errno == ENOENT ? 127 : 126, "agentbox-enter: ", command[0], ": ", strerror(errno), NULL);
+}
