@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import signal
 import socket
 import threading
@@ -56,6 +57,16 @@ def test_download_that_nobody_reads_is_not_held_in_memory(world: World, host: st
         sock.sendall(f"GET /large?chunks=3200 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         time.sleep(2)
         assert broker.resident() - before < 30
+
+
+def test_many_downloads_that_nobody_reads_stay_within_the_limit(world: World) -> None:
+    """In the pieces of a single download (pieces.py), these would be three times as large."""
+    with world.broker() as broker, contextlib.ExitStack() as open_ones:
+        for _ in range(100):
+            sock = open_ones.enter_context(broker.tunnel(f"{API}:443", API, ["http/1.1"]))
+            sock.sendall(f"GET /large?chunks=3200 HTTP/1.1\r\nHost: {API}\r\n\r\n".encode())
+        time.sleep(3)
+        assert broker.resident() < 200
 
 
 @pytest.mark.parametrize("host", [API, PLAIN])

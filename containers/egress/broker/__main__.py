@@ -139,11 +139,11 @@ async def serve(args: argparse.Namespace, live: Live, resolver: Resolver) -> Non
     from broker.gate import Gate, Leftovers
     from broker.pieces import enlarge
 
-    enlarge()
     rules = live.rules
     audit = Audit(args.log, agent=rules.agent, run=rules.run)
     master = Master(Options())
     proxy = Proxyserver()
+    enlarge(proxy.connections)
     gate = Gate(live, resolver, audit, outside(), shared_loopback=args.shared_loopback)
     ready = Ready(rules, args.state / "ready", proxy.servers)
     master.addons.add(gate, Credentials(live), proxy, TlsConfig(), Leftovers(proxy.connections), ready)
