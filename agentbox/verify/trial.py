@@ -189,7 +189,7 @@ class _Bench:
             shutil.copyfile(PROGRAM_FOLDER / name, place / name)
         (place / "start.sh").chmod(0o755)
         # Hermes's tools find nothing before its terminal has run something.
-        calls: list[dict[str, Any]] = [{"call": "shell", "command": "true"}]
+        calls: list[dict[str, Any]] = [{"call": "shell", "command": "true", "timeout": 0}]
         listed: list[dict[str, Any]] = []
         for number, attack in enumerate(self.trial.attacks):
             environment = self._environment(attack)
@@ -204,7 +204,8 @@ class _Bench:
                 {"number": number, "file": file, "program": program, "environment": environment, "beside": beside}
             )
             self._watch(attack, number, environment)
-        shell = [{"call": "shell", "command": " ".join(RUNNER)}] if listed else []
+        timeout = SEEDS[self.world.policy.agent].timeout
+        shell = [{"call": "shell", "command": " ".join(RUNNER), "timeout": timeout}] if listed else []
         (place / "plan.json").write_text(json.dumps({"attacks": listed, "environment": {}}))
         if self.trial.agent or "vault" in self.trial.off:
             stand_in = not self.trial.agent

@@ -246,9 +246,9 @@ def stage(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Play], None]
             for call in calls:
                 text = (scene.verify / call["file"]).read_text()
                 attack = next(each for each in attacks.values() if each.text == text)
-                (scene.verify / f"out/{call['number']}").write_text(
-                    json.dumps({"number": call["number"], "output": play(scene, attack)})
-                )
+                part = scene.verify / "out/.part"
+                part.write_text(json.dumps({"number": call["number"], "output": play(scene, attack)}))
+                part.rename(scene.verify / f"out/{call['number']}")
                 until = threading.Event()
                 for _ in range(500):
                     if (scene.verify / f"ack/{call['number']}").exists():

@@ -20,13 +20,18 @@ PATH_ARGUMENTS = ("path", "file_path", "filePath")
 
 @dataclass(frozen=True)
 class Shell:
+    """`timeout` is in the agent's own unit, where it is not 0."""
+
     command: str
+    timeout: int = 0
     names = SHELL_TOOLS
 
     def arguments(self, properties: Json) -> Json:
-        asked = {"command": self.command}
+        asked: Json = {"command": self.command}
         if "description" in properties:
             asked["description"] = "as the test's script says"
+        if self.timeout and "timeout" in properties:
+            asked["timeout"] = self.timeout
         return asked
 
 

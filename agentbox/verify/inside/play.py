@@ -40,7 +40,7 @@ def step(call):
     """A call of the script: `read` and `write` are whatever the agent's tools of that kind are called."""
     kind = call["call"]
     if kind == "shell":
-        return Shell(call["command"])
+        return Shell(call["command"], call["timeout"])
     return Read(call["path"]) if kind == "read" else Write(call["path"], call["content"])
 
 

@@ -17,7 +17,7 @@ from itertools import groupby
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SECONDS, HOST_SECONDS, LARGEST, AT_ONCE = 12, 20, 64 * 1024, 8
+SECONDS, HOST_SECONDS, LARGEST, AT_ONCE = 20, 20, 64 * 1024, 8
 
 
 def agent_pid():
