@@ -1,5 +1,5 @@
 // The cost of js/ beside a bare node and the classic design (new Error().stack at each call), in one run.
-//     node bench/bench_firewall.mjs POLICY.json          (bench/firewall.py renders the policy and calls this)
+//     node bench/bench_firewall.mjs POLICY.json JOINED   (bench/firewall.py renders the policy, joins js/, and calls this)
 // Calls: variants take turns in one process (the classic design in another one, lest its garbage be counted to the rest); for each turn fs holds the functions of that variant, so that what
 // readFileSync calls inside is the variant's too. Start: processes in turn. All numbers are medians. Exit 1: a goal is missed.
 
@@ -61,13 +61,16 @@ async function measureCalls(policy, names, frames) {
 }
 
 /** Milliseconds from spawn to exit of `node -e 0`, with each of the hooks before it. */
-function measureStarts(folder, policy) {
-  const hook = path.join(folder, 'hook.cjs');
-  fs.writeFileSync(hook, `require(${JSON.stringify(FIREWALL)}).installFrom(JSON.parse(require('fs').readFileSync(${JSON.stringify(policy)}, 'utf8')));`);
+function measureStarts(folder, policy, joined) {
+  const hook = (name, entry) => {
+    const file = path.join(folder, name);
+    fs.writeFileSync(file, `require(${JSON.stringify(entry)}).installFrom(JSON.parse(require('fs').readFileSync(${JSON.stringify(policy)}, 'utf8')));`);
+    return ['--require', file];
+  };
   const stacked = path.join(folder, 'classic.cjs');
   fs.writeFileSync(stacked, `const fs = require('fs'); const classic = ${classic};
     for (const o of [fs, fs.promises]) for (const n of Object.keys(o)) if (typeof o[n] === 'function' && /^[a-z]/.test(n)) o[n] = classic(o[n]);`);
-  const variants = { bare: [], hook: ['--require', hook], classic: ['--require', stacked] };
+  const variants = { bare: [], hook: hook('hook.cjs', path.join(joined, 'app-firewall.js')), files: hook('files.cjs', FIREWALL), classic: ['--require', stacked] };
   const samples = {};
   for (let round = 0; round < STARTS; round++) {
     for (const [name, options] of Object.entries(variants).sort(() => Math.random() - 0.5)) {
@@ -78,7 +81,7 @@ function measureStarts(folder, policy) {
     }
   }
   const more = (name) => median(samples[name].map((value, i) => value - samples.bare[i]));
-  return { bare: median(samples.bare), hook: more('hook'), classic: more('classic') };
+  return { bare: median(samples.bare), hook: more('hook'), files: more('files'), classic: more('classic') };
 }
 
 function child(policy, names, frames = '') {
@@ -94,7 +97,7 @@ const row = (what, value, unit, ratio, goal) => {
   console.log(`| ${what} | ${value.toFixed(2)} ${unit} | ${unit === 'ms' ? `+${ratio.toFixed(1)} ms` : ratio.toFixed(3)} | ${goal ?? ''}${late ? ' missed' : ''} |`);
 };
 
-function main(policy) {
+function main(policy, joined) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'bench-firewall-'));
   fs.mkdirSync(path.join(folder, 'dist/core/tools'), { recursive: true });
   fs.writeFileSync(path.join(folder, 'dist/cli.js'), '');
@@ -111,9 +114,10 @@ function main(policy) {
       row(`${call}, classic design`, usual[kind].classic / 1e3, 'µs', usual[kind].classic / usual[kind].bare);
       row(`${call}, hook, tools shipped as files, no tool running`, frames[kind].outside / 1e3, 'µs', frames[kind].outside / frames[kind].bare);
     }
-    const starts = measureStarts(folder, policy);
+    const starts = measureStarts(folder, policy, joined);
     row('start of node, bare', starts.bare, 'ms', 0);
     row('start of node, hook', starts.bare + starts.hook, 'ms', starts.hook, GOALS.start);
+    row('start of node, hook in single files', starts.bare + starts.files, 'ms', starts.files);
     row('start of node, classic design', starts.bare + starts.classic, 'ms', starts.classic);
   } finally {
     fs.rmSync(folder, { recursive: true });
@@ -121,6 +125,6 @@ function main(policy) {
   process.exitCode = missed > 0 ? 1 : 0;
 }
 
-const [, , policy, mode, names, frames] = process.argv;
+const [, , policy, mode, names, frames] = process.argv; // in place of the mode: where js/ lies joined
 if (mode === '--calls') process.stdout.write(JSON.stringify(await measureCalls(policy, names.split(','), frames)));
-else main(policy);
+else main(policy, mode);

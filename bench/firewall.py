@@ -12,6 +12,7 @@ from pathlib import Path
 from agentbox import policy
 
 BENCH = Path(__file__).with_name("bench_firewall.mjs")
+JOIN = BENCH.parent.parent / "js" / "join.js"
 NEEDS = (22, 19)  # what pi asks for
 
 
@@ -35,7 +36,10 @@ def main() -> int:
         (folder / "package.json").write_text('{"private": true}')
         rendered = folder / "firewall.json"
         rendered.write_text(policy.render_firewall(policy.load("pi")))
-        return subprocess.run([find_node(folder), str(BENCH), str(rendered)], check=False).returncode
+        node, joined = find_node(folder), folder / "joined"
+        joined.mkdir()
+        subprocess.run([node, str(JOIN), str(joined)], check=True)
+        return subprocess.run([node, str(BENCH), str(rendered), str(joined)], check=False).returncode
 
 
 if __name__ == "__main__":

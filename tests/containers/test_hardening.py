@@ -52,6 +52,24 @@ def test_the_root_file_system_is_read_only(facts: dict) -> None:
     assert set(refused.values()) <= {"EROFS", "EACCES"}
 
 
+COMPILED = """
+const { Script } = require('vm'); const { readFileSync } = require('fs');
+const folder = '/usr/local/lib/agentbox/js/';
+const text = readFileSync(folder + 'joined.js', 'latin1'); const cachedData = readFileSync(folder + 'joined.cache');
+console.log(new Script(text, { cachedData }).cachedDataRejected);
+"""
+
+
+def test_compiled_guard_fits_the_images_node_and_no_tool_can_change_it(
+    images: Callable[[str], str], tmp_path: Path
+) -> None:
+    box = make_box(tmp_path)
+    (box.workspace / "compiled.js").write_text(COMPILED)
+    change = "for f in /usr/local/lib/agentbox/js/*; do chmod u+w $f; : >>$f; done; rm -r /usr/local/lib/agentbox/js"
+    run = box.shell("pi", f"node compiled.js; {change}; ls /usr/local/lib/agentbox/js; node compiled.js")
+    assert run.stdout.split() == ["false", "app-firewall.js", "joined.cache", "joined.js", "false"], run.stderr
+
+
 def test_no_file_raises_privileges(facts: dict) -> None:
     assert facts["privileged"] == []
 

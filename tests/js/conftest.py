@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from node_process import ROOT
+from node_process import FIREWALL, ROOT, environment
 
 NEEDS = (22, 19)  # what pi asks for
 
@@ -40,6 +40,20 @@ def node(request: pytest.FixtureRequest) -> str:
     if present and _version(present) >= NEEDS:
         return present
     return str(_installed(request.config.cache.mkdir("agentbox-node"), "node@24") / "node" / "bin" / "node")
+
+
+@pytest.fixture(scope="session")
+def joined(node: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The entry as images have it: made of the files in js/, with compiled code."""
+    folder = tmp_path_factory.mktemp("joined")
+    subprocess.run([node, str(ROOT / "js" / "join.js"), str(folder)], env=environment(), check=True)
+    return folder / "app-firewall.js"
+
+
+@pytest.fixture(params=["files", "joined"])
+def firewall(request: pytest.FixtureRequest) -> Path:
+    """The entry of the guard, as it stands in js/ and as images have it."""
+    return request.getfixturevalue("joined") if request.param == "joined" else FIREWALL
 
 
 @pytest.fixture(scope="session")

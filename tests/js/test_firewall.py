@@ -39,8 +39,8 @@ def _evaluate(node: str, source: str) -> str:
 @pytest.mark.skipif(
     POLICY_FILE.exists(), reason="this machine has a policy; run the tests outside an agentbox container"
 )
-def test_missing_policy_ends_with_125_and_one_line(node: str) -> None:
-    result = _node(node, "--require", str(FIREWALL), "-e", "console.log('ran')")
+def test_missing_policy_ends_with_125_and_one_line(node: str, firewall: Path) -> None:
+    result = _node(node, "--require", str(firewall), "-e", "console.log('ran')")
     assert (result.returncode, result.stdout) == (125, "")
     assert result.stderr.splitlines() == [
         "agentbox: /etc/agentbox/firewall.json: no such file. "
@@ -302,11 +302,11 @@ def test_second_hook_patches_nothing_and_adds_its_policy(node: str, tmp_path: Pa
     assert _evaluate(node, source).split("\n") == ["EACCES", "true pi,read,pi,other"]
 
 
-def test_hook_required_twice_starts(node: str, tmp_path: Path) -> None:
+def test_hook_required_twice_starts(node: str, firewall: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(ROOT / "js", copy)
     before = _policy_hook(tmp_path)
-    options = f"--require {before} --require {FIREWALL} --require {FIREWALL} --require {copy / 'app-firewall.js'}"
+    options = f"--require {before} --require {firewall} --require {firewall} --require {copy / 'app-firewall.js'}"
     source = "console.log(process.env.NODE_OPTIONS, process[Symbol.for('agentbox.firewall')].agent)"
     result = _node(node, "-e", source, NODE_OPTIONS=options)
     assert (result.stdout.strip(), result.stderr) == (f"--require {before} pi", "")
@@ -322,15 +322,15 @@ def _policy_hook(folder: Path) -> Path:
     return before
 
 
-def test_worker_of_a_process_with_options_of_its_own_starts(node: str) -> None:
+def test_worker_of_a_process_with_options_of_its_own_starts(node: str, firewall: Path) -> None:
     source = f"""
-      require({str(FIREWALL)!r}).installFrom({json.dumps(POLICY)});
+      require({str(firewall)!r}).installFrom({json.dumps(POLICY)});
       new (require('worker_threads').Worker)('console.log(42)', {{ eval: true }});
     """
     assert _node(node, "--max-old-space-size=200", "-e", source).stdout.strip() == "42"
 
 
-def test_entry_by_node_options_guards_threads_and_not_children(node: str, tmp_path: Path) -> None:
+def test_entry_by_node_options_guards_threads_and_not_children(node: str, firewall: Path, tmp_path: Path) -> None:
     """The real entry; only reading its policy file is answered by a hook before it."""
     (tmp_path / ".env").write_text("TOP-SECRET")
     before = _policy_hook(tmp_path)
@@ -345,7 +345,7 @@ def test_entry_by_node_options_guards_threads_and_not_children(node: str, tmp_pa
         process.stdout.write(execFileSync(process.execPath, child, { encoding: 'utf8' }));
       });
     """
-    env = environment(NODE_OPTIONS=f"--require {before} --require {FIREWALL}")
+    env = environment(NODE_OPTIONS=f"--require {before} --require {firewall}")
     result = subprocess.run([node, "-e", source], env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.stdout.split() == ["TOP-SECRET", "EACCES", "undefined"], result.stderr
 
@@ -354,3 +354,32 @@ def test_ordinary_work_in_a_tool_goes_on(node: str, tmp_path: Path) -> None:
     """read, write, links, streams, globs, workers, databases: nothing but protected paths is touched."""
     result = _node(node, str(HERE / "ordinary.cjs"), str(tmp_path))
     assert (result.returncode, result.stdout.strip(), result.stderr) == (0, "ok", "")
+
+
+def test_compiled_code_is_taken_and_is_not_needed(node: str, joined: Path, tmp_path: Path) -> None:
+    """What does not fit, from another node say, is compiled anew: the guard is there all the same."""
+    (tmp_path / ".env").write_text("TOP-SECRET")
+    seen = f"""
+      const vm = require('vm'); const make = vm.Script; const seen = [];
+      vm.Script = class extends make {{ constructor(...args) {{ super(...args); seen.push(this.cachedDataRejected); }} }};
+      const channel = require(process.env.ENTRY).installFrom({json.dumps(POLICY)});
+      try {{ channel.runAsTool(() => require('fs').readFileSync('.env')); }} catch (error) {{ seen.push(error.code); }}
+      console.log(seen.join());
+    """
+
+    def start(entry: Path) -> str:
+        env = environment(ENTRY=str(entry))
+        return subprocess.check_output([node, "-e", seen], env=env, cwd=tmp_path, text=True).strip()
+
+    assert start(joined) == "false,EACCES"
+    shutil.copytree(joined.parent, tmp_path / "other")
+    for content in (b"", b"x" * 4096):
+        (tmp_path / "other/joined.cache").write_bytes(content)
+        assert start(tmp_path / "other/app-firewall.js") == "true,EACCES"
+
+
+def test_files_of_the_joined_guard_are_those_of_the_folder(joined: Path) -> None:
+    text = joined.with_name("joined.js").read_text()
+    names = {path.name for path in (ROOT / "js").glob("*.js")}
+    assert {name for name in names if f"'./{name}': function" in text} == names - {"join.js", "unguarded.js"}
+    assert text.isascii()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from node_process import HERE, environment
+from node_process import FIREWALL, HERE, environment
 
 ROUTES = HERE / "routes.cjs"
 SECRET = "TOP-SECRET-7f3a"
@@ -50,9 +50,9 @@ def _cases(names: Sequence[str], modes: Sequence[str]) -> list[Any]:
     return cases
 
 
-def _run(node: str, route: str, mode: str, root: Path) -> Mapping[str, Any]:
+def _run(node: str, route: str, mode: str, root: Path, firewall: Path = FIREWALL) -> Mapping[str, Any]:
     command = [node, str(HERE / "run_route.cjs"), route, mode, str(root)]
-    env = environment(AN_AGENTS_KEY=SECRET)
+    env = {**environment(AN_AGENTS_KEY=SECRET), "FIREWALL_JS": str(firewall)}
     result = subprocess.run(command, env=env, cwd=root, capture_output=True, text=True, timeout=60, check=False)
     assert result.stdout.strip(), f"the route said nothing: {result.stderr}"
     return json.loads(result.stdout.strip().splitlines()[-1])
@@ -74,6 +74,11 @@ def _judge(got: Mapping[str, Any], mode: str) -> None:
 )
 def test_route_reaches_the_file_only_outside_the_tool_context(node: str, tmp_path: Path, route: str, mode: str) -> None:
     _judge(_run(node, route, mode, tmp_path), mode)
+
+
+@pytest.mark.parametrize(("route", "mode"), _cases([name for name in NAMES if name not in NEWER], ("tool",)))
+def test_route_is_closed_by_what_images_load(node: str, joined: Path, tmp_path: Path, route: str, mode: str) -> None:
+    _judge(_run(node, route, mode, tmp_path, joined), mode)
 
 
 @pytest.mark.npm
