@@ -13,7 +13,6 @@ import re
 import threading
 import tomllib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,7 +24,7 @@ from agentbox.harness.job import Job
 from agentbox.harness.platform import Platform, fits
 from agentbox.harness.progress import Bytes
 from agentbox.harness.tarball import unpack
-from agentbox.harness.web import Digest, Web
+from agentbox.harness.web import Digest, Tell, Web
 from agentbox.policy_load import PACKAGE
 from agentbox.policy_model import Policy
 from agentbox.state import remove_tree
@@ -132,25 +131,39 @@ class _Fetch:
     def all(self, parts: list[Tarball]) -> None:
         what = parts[0].what if len(parts) == 1 else f"{len(parts)} packages"
         told = Bytes(f"downloading {what}", self._job.report)
-        stop = threading.Event()
+        waiting = list({part.digest: part for part in parts}.values())
+        failed: list[BaseException] = []
 
-        def one(part: Tarball) -> None:
-            tell = told.of(part)
+        def work() -> None:
+            while not failed:
+                try:
+                    part = waiting.pop()  # from the end, where the largest is: Node
+                except IndexError:
+                    return
+                tell = told.of(part)
 
-            def go_on(done: int, whole: int) -> None:
-                if stop.is_set():
-                    raise KeyboardInterrupt
-                tell(done, whole)
+                def go_on(done: int, whole: int, tell: Tell = tell) -> None:
+                    if failed:
+                        raise KeyboardInterrupt
+                    tell(done, whole)
 
-            self._http.download(part.url, self.file(part), part.digest, part.what, go_on)
+                try:
+                    self._http.download(part.url, self.file(part), part.digest, part.what, go_on)
+                except BaseException as error:
+                    failed.append(error)
 
-        with ThreadPoolExecutor(THREADS) as pool:
-            try:
-                list(pool.map(one, {part.digest: part for part in parts}.values()))
-            except BaseException:
-                stop.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        # Daemons, so that nobody who interrupts this waits for a registry that has fallen silent.
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(THREADS, len(waiting)))]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                thread.join()
+        except BaseException as error:
+            failed.append(error)
+            raise
+        if failed:
+            raise failed[0]
 
 
 def _dependencies(package: Path, top: Tarball, registry: Registry, here: Platform) -> Iterator[Tarball]:

