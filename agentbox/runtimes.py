@@ -26,6 +26,9 @@ class Runtime(Protocol):
     def others(self) -> list[set[str]]:
         """What each running sandbox has mounted of the host."""
 
+    def masks(self) -> bool:
+        """Whether it can cover places in the folders."""
+
     def check(self, mounts: list[Mount]) -> None:
         """Raises UsageError for folders that this engine cannot mount."""
 
@@ -58,6 +61,9 @@ class Docker:
 
     def others(self) -> list[set[str]]:
         return self.engine.mounted()
+
+    def masks(self) -> bool:
+        return True
 
     def check(self, mounts: list[Mount]) -> None:
         for mount in mounts:
@@ -102,6 +108,11 @@ class Native:
         from agentbox.native import sessions
 
         return [set(each.binds) for each in sessions.running(self.who)]
+
+    def masks(self) -> bool:
+        from agentbox.native import bubblewrap
+
+        return not bubblewrap.missing()
 
     def check(self, mounts: list[Mount]) -> None:
         return

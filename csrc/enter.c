@@ -7,12 +7,14 @@
  *   --control FD      send a byte on this Unix socket, and with it the listening socket: its receiver learns this process's pid
  *   --landlock FD     enter the domain of this ruleset
  *   --seccomp FD      load the filter in this file
+ *   --connect PORT    the filter asks the supervisor about connect(2), which allows 127.0.0.1:PORT (0: nothing)
  *
  * Exit status: 125 something of this fails, 126 COMMAND cannot be executed, 127 it is not found; else COMMAND's own. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,17 +22,20 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "connect.h"
 #include "say.h"
 
-enum { RESTRICT_SELF = 446, FILTER_MAX = 32 * 1024, BACKLOG = 128 };
+enum { RESTRICT_SELF = 446, PIDFD_OPEN = 434, PIDFD_GETFD = 438, FILTER_MAX = 32 * 1024, BACKLOG = 128 };
 
 struct options {
-	long supervise, listen, control, landlock, seccomp;
+	long supervise, listen, control, landlock, seccomp, connect;
+	int asked;	/* a socket to the supervisor, which takes the filter's listener */
 };
 
 static __attribute__((noreturn)) void fail(const char *what)
@@ -98,30 +103,65 @@ static void end_all(void)
 	}
 }
 
-static __attribute__((noreturn)) void watch(pid_t agent, const sigset_t *signals)
+/* The agent says which of its descriptors is the filter's listener, and waits until we have it. */
+static int take_listener(int asked, pid_t agent)
 {
-	int status, got, code = 128 + SIGTERM;
+	int theirs, process = (int)syscall(PIDFD_OPEN, agent, 0), listener = -1;
 
-	while ((got = sigwaitinfo(signals, NULL)) == SIGCHLD || got < 0) {
-		pid_t ended;
+	if (read(asked, &theirs, sizeof theirs) == sizeof theirs)
+		listener = (int)syscall(PIDFD_GETFD, process, theirs, 0);
+	if (listener >= 0 && write(asked, "+", 1) != 1)
+		listener = -1;
+	close(process);
+	close(asked);
+	return listener;
+}
 
-		while ((ended = waitpid(-1, &status, WNOHANG)) > 0 && ended != agent)
-			;
-		if (ended == agent) {
-			code = end_of(status);
-			break;
-		}
+/* The agent's status once it has ended; -1 before. */
+static int reap(pid_t agent)
+{
+	int status;
+	pid_t ended;
+
+	while ((ended = waitpid(-1, &status, WNOHANG)) > 0)
+		if (ended == agent)
+			return end_of(status);
+	return -1;
+}
+
+static __attribute__((noreturn)) void watch(pid_t agent, const sigset_t *signals, int asked, uint16_t port)
+{
+	struct signalfd_siginfo signal = {.ssi_signo = SIGCHLD};
+	struct pollfd on[] = {{signalfd(-1, signals, SFD_CLOEXEC), POLLIN, 0}, {asked, POLLIN, 0}};
+	bool taken = false;
+	int code = -1;
+
+	while (code < 0) {
+		if (poll(on, 2, -1) < 0)
+			continue;
+		if (on[0].revents && read(on[0].fd, &signal, sizeof signal) == sizeof signal)
+			code = signal.ssi_signo == SIGCHLD ? reap(agent) : 128 + SIGTERM;
+		if (!on[1].revents || code >= 0)
+			continue;
+		if (taken && on[1].revents & POLLIN)
+			connect_for(on[1].fd, port);
+		else
+			on[1].fd = taken ? -1 : take_listener(asked, agent);
+		taken = true;
 	}
 	end_all();
 	_exit(code);
 }
 
 /* Returns in the child. */
-static void supervise(pid_t parent)
+static void supervise(struct options *options)
 {
+	pid_t parent = (pid_t)options->supervise, agent;
 	sigset_t signals, before;
-	pid_t agent;
+	int asked[2] = {-1, -1};
 
+	if (options->connect >= 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, asked) != 0)
+		fail("socketpair");
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGCHLD);
 	sigaddset(&signals, SIGTERM);
@@ -133,8 +173,11 @@ static void supervise(pid_t parent)
 	agent = fork();
 	if (agent < 0)
 		fail("fork");
-	if (agent > 0)
-		watch(agent, &signals);
+	if (agent > 0) {
+		close(asked[1]);
+		watch(agent, &signals, asked[0], options->connect > 0 ? (uint16_t)options->connect : 0);
+	}
+	options->asked = asked[1];
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 }
@@ -178,7 +221,7 @@ static void report(int control, int listener)
 		close(listener);
 }
 
-static void load_filter(int fd)
+static void load_filter(int fd, int asked)
 {
 	static char text[FILTER_MAX];
 	ssize_t len = pread(fd, text, sizeof text, 0);
@@ -189,8 +232,15 @@ static void load_filter(int fd)
 	close(fd);
 	program.len = (unsigned short)((size_t)len / sizeof(struct sock_filter));
 	program.filter = (struct sock_filter *)(void *)text;
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0)
+	fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, asked < 0 ? 0 : SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	if (fd < 0)
 		fail("seccomp");
+	if (asked < 0)
+		return;
+	if (write(asked, &fd, sizeof fd) != sizeof fd || read(asked, text, 1) != 1)
+		fail("the supervisor");
+	close(asked);
+	close(fd);
 }
 
 static void give_up(const struct options *options)
@@ -207,7 +257,7 @@ static void give_up(const struct options *options)
 	if (options->landlock >= 0)
 		close((int)options->landlock);
 	if (options->seccomp >= 0)
-		load_filter((int)options->seccomp);
+		load_filter((int)options->seccomp, options->asked);
 }
 
 static char **parse(int argc, char **argv, struct options *options)
@@ -215,6 +265,7 @@ static char **parse(int argc, char **argv, struct options *options)
 	const struct { const char *name; long *value; } known[] = {
 		{"--supervise", &options->supervise}, {"--listen", &options->listen}, {"--control", &options->control},
 		{"--landlock", &options->landlock}, {"--seccomp", &options->seccomp},
+		{"--connect", &options->connect},
 	};
 
 	for (int at = 1; at + 1 < argc; at += 2) {
@@ -237,11 +288,11 @@ static char **parse(int argc, char **argv, struct options *options)
 
 int main(int argc, char **argv)
 {
-	struct options options = {-1, -1, -1, -1, -1};
+	struct options options = {-1, -1, -1, -1, -1, -1, -1};
 	char **command = parse(argc, argv, &options);
 
 	if (options.supervise >= 0)
-		supervise((pid_t)options.supervise);
+		supervise(&options);
 	give_up(&options);
 	execvp(command[0], command);
 	vault_die(errno == ENOENT ? 127 : 126, "agentbox-enter: ", command[0], ": ", strerror(errno), NULL);

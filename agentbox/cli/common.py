@@ -108,12 +108,13 @@ def runtime(wanted: str | None, policy: Policy, who: Identity) -> Runtime:
     return runtimes.choose(wanted or policy.engine, who, say)
 
 
-def masks(policy: Policy, folders: list[Mount], who: Identity, wish: Wish) -> list[Mask]:
-    """What is to be covered in the folders of a container that is about to start; says so."""
+def masks(policy: Policy, folders: list[Mount], who: Identity, wish: Wish, *, can: bool = True) -> list[Mask]:
+    """What is to be covered in the folders of a container that is about to start; says so, or that it `can` not be."""
     found = mask.find(policy.mask, folders, who, wish)
     if found.names:
         more = f" and {len(found.names) - NAMED} more" if len(found.names) > NAMED else ""
-        say(f"masked {', '.join(found.names[:NAMED])}{more} (--unmask GLOB shows them)")
+        done, cure = ("masked", " (--unmask GLOB shows them)") if can else ("not masked, and to be read inside:", "")
+        say(f"{done} {', '.join(found.names[:NAMED])}{more}{cure}")
     for glob in found.idle:
         say(f"--unmask {one_line(glob)}: matches nothing that is masked")
     return found.places

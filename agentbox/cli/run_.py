@@ -127,7 +127,7 @@ class Start:
             ports=self.ports,
             keys=keys,
             git=plan,
-            masks=common.masks(self.policy, folders, self.who, self.wish),
+            masks=common.masks(self.policy, folders, self.who, self.wish, can=runtime.masks()),
         )
         try:
             return runtime.run(request)

@@ -14,6 +14,7 @@ from agentbox.doctor import (
     images,
     kernel,
     leftovers,
+    native,
     programs,
     state,
 )
@@ -26,6 +27,7 @@ Check = Callable[[World], Iterator[Finding]]
 # By group, in the order in which they are shown. They do not depend on each other.
 CHECKS: dict[str, Check] = {
     "engine": engine.check,
+    "native": native.check,
     "programs": programs.check,
     "kernel": kernel.check,
     "images": images.check,

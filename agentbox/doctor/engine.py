@@ -44,7 +44,7 @@ def _unreachable(world: World) -> Finding:
         fix = "you are in the group docker, but this login is older: log in again, or try `newgrp docker`"
     elif find_docker() is None and any(os.access(f"{folder}/podman", os.X_OK) for folder in _path()):
         fix += "; podman, which is installed, is not supported"
-    why = "no agent can run; what needs no engine is checked below"
+    why = "no container can run, and `auto` takes the native engine; what needs no engine is checked below"
     return Finding("engine.reach", ERROR, str(error), why, fix or "see what `docker info` says")
 
 

@@ -30,7 +30,7 @@ from agentbox.policy_model import Policy
 from agentbox.resources import tree
 from agentbox.session import Request
 
-DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 READABLE = ("/proc", "/sys/devices/system/cpu")
 ETC = ("passwd", "group", "hosts", "nsswitch.conf", "resolv.conf")
 PLAIN = re.compile(r"[A-Za-z0-9_./@+-]+")
@@ -107,6 +107,7 @@ def _rules(request: Request, policy: Policy, installed: Installed, folder: Path)
     rules.add(READ, (*READABLE, *(os.path.realpath(f"/etc/{name}") for name in (*places.ETC, *ETC)), f"{folder}/etc"))
     rules.add(READ, (f"{folder}/probe",))
     rules.add(DEVICE, [f"/dev/{name}" for name in DEVICES])
+    rules.add(DEVICE, terminals())
     rules.add(ALL, (f"{folder}/home", f"{folder}/tmp", *(state.path for state in policy.state)))
     for mount in (*request.mounts, *request.git.mounts):
         rules.add(RUN if mount.read_only else ALL, (str(mount.source),))
@@ -131,6 +132,11 @@ def _render(policy: Policy, folder: Path, found: Mapping[str, str], rules: Rules
     lines = "".join(f"grant {path}\n" for path in grants)
     text = (etc / "vault.policy").read_text().removesuffix("end\n")
     (etc / "vault.policy").write_bytes(os.fsencode(f"{text}{lines}end\n"))
+
+
+def terminals() -> set[str]:
+    """The one that we are on. Others are the user's other shells, and a new one cannot be told from them."""
+    return {os.ttyname(fd) for fd in range(3) if os.isatty(fd)}
 
 
 def processes(uid: int) -> int:

@@ -10,10 +10,7 @@ ALONE = (
     "no file is masked and git's hooks can be changed",
     "no local server can be reached, its own ones neither",
 )
-OLD = (
-    (landlock.SCOPE_SINCE, "the agent can signal your other processes"),
-    (landlock.NET_SINCE, "it can reach any TCP port"),
-)
+UNSCOPED = "the agent can signal your other processes"
 
 
 def alone() -> str:
@@ -21,8 +18,9 @@ def alone() -> str:
     why = bubblewrap.missing()
     if not why:
         return ""
-    version = landlock.abi()
-    found = [*ALONE, *(words for since, words in OLD if version < since)]
+    if not landlock.abi():
+        return f"{why}, and the kernel has no Landlock: nothing but its own good will keeps the agent from your files"
+    found = [*ALONE, *([UNSCOPED] if landlock.abi() < landlock.SCOPE_SINCE else [])]
     return f"{why}, so Landlock alone keeps the agent in: {'; '.join(found)}"
 
 

@@ -27,5 +27,5 @@ def _unescaped(text: str, private: Mapping[str, str]) -> str:
 
 def of_the_image(identity: Identity, bundle: str, home: str = HOME, search: str = SEARCH) -> dict[str, str]:
     """What an image says for everybody."""
-    own = {"HOME": home, "PATH": search, "USER": identity.name, "LOGNAME": identity.name, "SHELL": "/bin/bash"}
+    own = {"HOME": home, "PATH": search, "USER": identity.tag, "LOGNAME": identity.tag, "SHELL": "/bin/bash"}
     return own | dict.fromkeys(BUNDLE_NAMES, bundle)

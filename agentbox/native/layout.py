@@ -92,14 +92,14 @@ def _files(request: Request, installed: Installed, folder: Path) -> dict[str, Pa
     texts = {
         "ld.so.preload": f"{LIBRARY}/fs-vault.so\n",
         "passwd": "root:x:0:0:root:/root:/bin/sh\n"
-        f"{who.name}:x:{who.uid}:{who.gid}::{places.HOME}:/bin/bash\n"
+        f"{who.tag}:x:{who.uid}:{who.gid}::{places.HOME}:/bin/bash\n"
         "nobody:x:65534:65534:nobody:/:/bin/false\n",
-        "group": f"root:x:0:\n{who.name}:x:{who.gid}:\nnogroup:x:65534:\n",
+        "group": f"root:x:0:\n{who.tag}:x:{who.gid}:\nnogroup:x:65534:\n",
         "hosts": "127.0.0.1 localhost egress agentbox\n::1 localhost\n",
         "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
         "gitconfig": places.GITCONFIG,
     }
-    if request.policy.network.mode == "open":
+    if request.policy.network.mode == "open" and Path("/etc/resolv.conf").exists():
         found["/etc/resolv.conf"] = Path("/etc/resolv.conf")
     else:
         texts["resolv.conf"] = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"

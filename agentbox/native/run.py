@@ -54,7 +54,7 @@ def check(request: Request, alone_because: str) -> None:
     elif alone_because and (why := seccomp.missing()):
         wrong = ("native engine", f"neither bubblewrap ({alone_because}) nor seccomp ({why})", bubblewrap.INSTALL)
     elif alone_because and request.masks:
-        names = f"{len(request.masks)} secrets in the folders, {request.masks[0].target} first"
+        names = f"{len(request.masks)} secrets in the folders, {request.masks[0].host} first"
         wrong = (names, f"cannot be masked: {alone_because}", f"{bubblewrap.INSTALL}; or show them with --no-mask")
     if wrong and paranoid(os.environ) == "true":
         subject, cause, hint = wrong
@@ -120,6 +120,7 @@ def _alone(request: Request, made: Layout, installed: Installed) -> Start:
         start.words += ["--landlock", str(start.keep(landlock.ruleset(made.rules)))]
     if not seccomp.missing():
         start.words += ["--seccomp", str(start.keep(seccomp.program(namespace=False, network=mode == "open")))]
+        start.words += [] if mode == "open" else ["--connect", str(port)]
     launcher, entrypoint = f"{made.folder}/bin/agentbox-launch", f"{made.folder}/lib/entrypoint.sh"
     start.command = [launcher, "/bin/sh", entrypoint, *request.command]
     return start

@@ -11,6 +11,12 @@ from agentbox.resources import tree
 
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 SOCK_STREAM, SOCK_TYPE = 1, 0xF
+# Landlock looks at the ports of connections, not at addresses: agentbox-enter's supervisor looks at both. What would
+# connect on another way, and what would let others in, is not there.
+ASKED = ("connect",)
+LEFT_OUT = ("connect", "listen", "socket", "sendto", "sendmsg", "sendmmsg")
+SENDS = {"sendto": 3, "sendmsg": 2, "sendmmsg": 3}  # and which argument is their flags
+MSG_FASTOPEN = 0x20000000
 # Address family, and type and protocol where only some will do. Where no network namespace stands around it, an agent
 # gets TCP, which Landlock looks at; UDP, MPTCP and the like pass that by. A Unix socket by path is beyond Landlock too:
 # D-Bus, the container engine's, X11's.
@@ -43,12 +49,11 @@ def program(*, namespace: bool, network: bool = False) -> int:
 
     profile = json.loads((tree("containers") / "seccomp.json").read_text())
     made = pyseccomp.SyscallFilter(pyseccomp.ERRNO(profile["defaultErrnoRet"]))
+    left_out = () if namespace else ("socket",) if network else LEFT_OUT
     for rule in profile["syscalls"]:
-        if "socket" in rule["names"] and not namespace:
-            continue
         action = pyseccomp.ALLOW if rule["action"] == "SCMP_ACT_ALLOW" else pyseccomp.ERRNO(rule["errnoRet"])
         conditions = [_condition(pyseccomp, each) for each in rule.get("args", [])]
-        for name in rule["names"]:
+        for name in set(rule["names"]).difference(left_out):
             _add(made, pyseccomp, action, name, conditions)
     sockets = SOCKETS_ON_THE_NETWORK if network else SOCKETS_WITHOUT_NAMESPACE
     for family, kind, protocol in () if namespace else sockets:
@@ -59,10 +64,19 @@ def program(*, namespace: bool, network: bool = False) -> int:
                 pyseccomp.Arg(2, pyseccomp.EQ, protocol),
             ]
         _add(made, pyseccomp, pyseccomp.ALLOW, "socket", conditions)
+    if not namespace and not network:
+        _broker_only(made, pyseccomp)
     fd = os.memfd_create("agentbox-seccomp", os.MFD_CLOEXEC)
     with os.fdopen(os.dup(fd), "wb") as file:
         made.export_bpf(file)
     return fd
+
+
+def _broker_only(made: Any, library: Any) -> None:
+    for name in ASKED:
+        _add(made, library, library.NOTIFY, name, [])
+    for name, flags in SENDS.items():
+        _add(made, library, library.ALLOW, name, [library.Arg(flags, library.MASKED_EQ, MSG_FASTOPEN, 0)])
 
 
 def _condition(library: Any, each: dict[str, Any]) -> Any:

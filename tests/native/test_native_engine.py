@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import json
 import os
+import pty
+import shutil
 import signal
+import socket
+import struct
 import subprocess
+import termios
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 from boxes import AGENTS, Agent
 from fake_model import FakeModel, Read, Shell
-from native_box import OWN_HOST, UID, NativeBox, as_user, broker_python, own_python
+from native_box import OWN_HOST, UID, NativeBox, as_user, broker_python, own, own_python
+from provider import provider
+from shell_attacks import ATTACKS, LINES, NO_CONTROL, PUT, lay_out, statuses
+
+pytestmark = [pytest.mark.npm, pytest.mark.slow]
 
 CANARY = "canary-of-the-user"
 # What lies in a home and is nobody's business.
@@ -60,19 +73,43 @@ def test_the_agents_own_tool_would_read_the_credential_without_the_vault(box: Na
     assert agent.key in as_user(["cat", box.home / ".pi/agent/auth.json"]).stdout
 
 
+def test_the_same_attacks_as_in_a_container_fail_and_succeed_outside(box: NativeBox) -> None:
+    agent = replace(AGENTS["pi"], secret=box.secret(AGENTS["pi"]))
+    inside = "/workspace" if box.bubblewrap else str(box.workspace)
+    for path, content in PUT["pi"].items():
+        box.put(path, content)
+    script = _attacks(agent, box, inside)
+    with FakeModel([Shell(script)]) as model:
+        seed(box, agent, model)
+        run = box.run("pi", *agent.turn, options=agent.options)
+        assert run.returncode == 0, run.stderr
+    found, printed = statuses(box)  # type: ignore[arg-type]  # as above
+
+    assert set(found) == {*ATTACKS, *LINES}
+    assert [name for name, status in found.items() if status == 0] == []
+    assert agent.key not in printed
+    if not box.bubblewrap:  # the control, on the same files by the same names
+        shutil.rmtree(box.workspace / "attacks")
+        _attacks(agent, box, inside)
+        (box.workspace / "attacks/control").touch()
+        seen = "sleep 60 & bash attacks/all.sh $! > attacks/statuses; kill $!"
+        as_user(["bash", "-c", seen], cwd=box.workspace, env={"PATH": os.environ["PATH"], "HOME": str(box.home)})
+        worked, _ = statuses(box)  # type: ignore[arg-type]  # as above
+        assert sorted(name for name in worked if worked[name] != 0 and name not in NO_CONTROL) == []
+
+
 def test_a_key_of_the_environment_is_the_brokers_alone(box: NativeBox) -> None:
+    """Over TLS, which the broker speaks in the provider's place: the agent trusts its certificate, and has a placeholder."""
     key = "sk-ant-api03-the-real-key-of-this-test"
-    with FakeModel([Shell("env; cat /proc/[0-9]*/environ | tr '\\0' '\\n'; echo end")]) as model:
-        box.allow(OWN_HOST)
-        url = model.url.replace("127.0.0.1", OWN_HOST)
-        box.put(".pi/agent/models.json", {"providers": {"anthropic": {"baseUrl": url}}})
-        box.put(".config/agentbox/config.toml", f'[[credential]]\nname = "ANTHROPIC_API_KEY"\nhosts = ["{OWN_HOST}"]\n')
+    asked = [Shell("env; cat /proc/[0-9]*/environ | tr '\\0' '\\n'; echo end")]
+    with provider(box, "127.0.0.1", asked, box.home.parent) as model:  # type: ignore[arg-type]  # a box as well
         box.extra = {"ANTHROPIC_API_KEY": key}
         run = box.run("pi", *AGENTS["pi"].turn, options=AGENTS["pi"].options)
 
     assert run.returncode == 0, run.stderr
     assert key in model.credentials
     assert "end" in model.results[0]
+    assert "agentbox" in model.results[0], "the placeholder is not there"
     assert key not in "".join(model.results)
 
 
@@ -179,6 +216,51 @@ for kind in (tcp, udp):
             reached = done.stdout.replace("reached by udp\n", "") if box.bubblewrap else done.stdout
             assert "reached" not in reached, "UDP to a namespace's own loopback reaches nobody, all else must fail"
             assert done.stdout
+
+
+def test_the_brokers_port_leads_to_the_broker_alone_whatever_the_address(box: NativeBox) -> None:
+    """Landlock's rules are about ports: another address with that port, which somebody prepared, is refused as well."""
+    if box.bubblewrap:
+        return  # no other address can be reached from its namespace: test_the_network_is_the_brokers
+    probe = """
+import os, socket, time
+port = int(os.environ["HTTP_PROXY"].rpartition(":")[2])
+print(port, flush=True)
+while not os.path.exists("go"): time.sleep(0.05)
+def attempt(way):
+    with socket.socket() as s:
+        s.settimeout(2)
+        try: way(s); print("reached")
+        except OSError as error: print(error.strerror)
+attempt(lambda s: s.connect(("127.0.0.2", port)))
+attempt(lambda s: s.sendto(b"x", 0x20000000, ("127.0.0.2", port)))
+attempt(lambda s: s.bind(("127.0.0.1", 0)) or s.listen())
+attempt(lambda s: s.connect(("127.0.0.1", port)))
+"""
+    process = box.start("shell", "pi", "--engine", "native", "--", "python3", "-c", probe, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    port = int(process.stdout.readline())
+    with socket.create_server(("127.0.0.2", port)) as server:
+        server.settimeout(1)
+        outside = f"import socket; socket.create_connection(('127.0.0.2', {port}), 2)"
+        assert as_user([*own_python(), "-c", outside]).returncode == 0, "the control fails"
+        (box.workspace / "go").touch()
+        out, _ = process.communicate(timeout=30)
+    refused = ["Permission denied", "Operation not permitted", "Operation not permitted"]
+    assert out.splitlines() == [*refused, "reached"]
+
+
+def test_no_other_terminal_of_the_users_can_be_opened(box: NativeBox) -> None:
+    ours, theirs = os.openpty()
+    name = os.ttyname(theirs)
+    os.chown(name, UID, -1) if os.getuid() == 0 else None
+    try:
+        attempt = f"echo planted > {name} && echo wrote"
+        assert as_user(["bash", "-c", attempt]).stdout == "wrote\n", "the control fails"
+        assert box.shell(attempt).stdout == ""
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_exit_codes_are_the_agents(box: NativeBox) -> None:
@@ -303,6 +385,8 @@ def test_secrets_in_the_folder_are_masked_or_nothing_starts(box: NativeBox) -> N
     else:
         assert done.returncode == 125
         assert "cannot be masked" in done.stderr
+        box.extra = {"PARANOID_MODE": "false"}
+        assert "not masked, and to be read inside: .env" in box.shell("true").stderr
 
 
 def test_without_landlock_nothing_starts(box: NativeBox) -> None:
@@ -332,6 +416,35 @@ def test_engine_docker_never_falls_back(box: NativeBox) -> None:
     assert (done.returncode, done.stdout) == (125, "")
 
 
+def test_the_doctor_says_which_of_the_two_sandboxes_there_is(box: NativeBox) -> None:
+    box.extra = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
+    found = {each["id"]: each for each in json.loads(box.agentbox("doctor", "--json").stdout)["findings"]}
+    assert found["native.sandbox"]["level"] == ("ok" if box.bubblewrap else "warning")
+
+
+def test_on_a_terminal_the_agent_has_it_and_its_size(box: NativeBox) -> None:
+    inside = "test -t 0 && test -t 1 && stty size; read x; echo got $x; exit 5"
+    words = [*box.words("shell", "pi", "--engine", "native", "--network", "none", "--"), "bash", "-c", inside]
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 77, 0, 0))
+    os.fchown(theirs, UID, -1) if os.getuid() == 0 else None
+    ids = {"user": UID, "group": UID, "extra_groups": []} if os.getuid() == 0 else {}
+    process = subprocess.Popen(
+        words, stdin=theirs, stdout=theirs, stderr=theirs, env=box.environment(), cwd=box.workspace,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0), start_new_session=True, **ids,  # noqa: PLW1509  no threads
+    )  # fmt: skip
+    os.close(theirs)
+    said = b""
+    while b"33 77" not in said:
+        said += os.read(ours, 1024)
+    os.write(ours, b"typed\n")
+    with contextlib.suppress(OSError):  # EIO: nobody has the other end any more
+        while part := os.read(ours, 1024):
+            said += part
+    os.close(ours)
+    assert (process.wait(), b"got typed" in said) == (5, True)
+
+
 def test_setup_may_change_settings_which_run_may_not(box: NativeBox) -> None:
     settings = box.put(".pi/agent/settings.json", "{}")
     place = settings if not box.bubblewrap else "/agent/pi/agent/settings.json"
@@ -348,6 +461,13 @@ def test_setup_may_change_settings_which_run_may_not(box: NativeBox) -> None:
 
 def test_the_broker_runs_on_what_this_machine_has(box: NativeBox) -> None:
     assert broker_python() is not None, "no Python 3.12 or newer for the broker"
+
+
+def _attacks(agent: Agent, box: NativeBox, inside: str) -> str:
+    script = lay_out(agent, box, inside, "$1")  # type: ignore[arg-type]  # a box as well
+    for path in (box.workspace / "attacks", *(box.workspace / "attacks").iterdir()):
+        own(path)
+    return script
 
 
 def _no_landlock() -> None:

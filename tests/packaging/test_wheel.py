@@ -71,6 +71,7 @@ def test_wheel_is_a_platform_wheel_for_any_python_from_3_11(wheel: Path) -> None
     [
         "agentbox/_vault.abi3.so",
         "agentbox/lib/fs-vault.so",
+        "agentbox/lib/agentbox-enter",
         "agentbox/lib/agentbox-launch",
         "agentbox/defaults.toml",
         *[f"agentbox/agents/{name}.toml" for name in ("pi", "claude", "opencode", "hermes")],

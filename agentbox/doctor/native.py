@@ -1,0 +1,33 @@
+"""What the native engine would find here. None of it is an error: Docker needs nothing of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from agentbox.doctor.finding import OK, WARNING, Finding, World
+from agentbox.errors import AgentboxError
+
+
+def check(world: World) -> Iterator[Finding]:
+    del world  # it looks at the machine alone
+    if not sys.platform.startswith("linux"):
+        return
+    from agentbox.native import broker, bubblewrap, landlock, seccomp
+
+    if not landlock.abi():
+        why = "the native engine (--engine native) does not start without it"
+        yield Finding("native.landlock", WARNING, "the host's kernel has no Landlock", why, "lsm=landlock,… at boot")
+    elif missing := bubblewrap.missing():
+        why = "the native engine uses Landlock alone: masks, read-only hooks and hidden processes are not to be had"
+        yield Finding("native.sandbox", WARNING, missing, why, bubblewrap.INSTALL)
+    else:
+        yield Finding("native.sandbox", OK, "the native engine has bubblewrap and Landlock")
+    if missing := seccomp.missing():
+        why = "the native engine runs agents without a filter of system calls"
+        yield Finding("native.seccomp", WARNING, missing, why, "apt install libseccomp2; pip install pyseccomp")
+    try:
+        broker.find_python()
+    except AgentboxError as error:
+        why = "the native engine has no network but --network open"
+        yield Finding("native.broker", WARNING, str(error), why, error.hint)
