@@ -31,6 +31,7 @@ ENVIRONMENT = {
     "HOST_UID, HOST_GID": "whom the container runs as; you, under sudo the calling user",
     "REAL_USER": "the name in the images' tags; your login name",
     "PARANOID_MODE": "`true`: no start without Landlock. Passed through to the agent",
+    "AGENTBOX_ENGINE": "as `--engine`",
     "AGENTBOX_CA_BUNDLE, NODE_EXTRA_CA_CERTS, SSL_CERT_FILE": "PEM file of certificates to trust as well",
     "HTTPS_PROXY, HTTP_PROXY": "the host's own proxy, in any case of letters: for builds, and for the broker",
     "NPM_CONFIG_REGISTRY, PIP_INDEX_URL, PIP_CONFIG_FILE": "where `update` and the native engine's installer ask",

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from agentbox import programs
 from agentbox.errors import EngineError, one_line
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
@@ -281,12 +282,8 @@ def no_docker() -> EngineError:
 
 
 def find_docker() -> str | None:
-    """The `docker` program on PATH; a relative folder there may be the workspace's, and is passed over."""
-    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
-        path = f"{folder}/docker"
-        if folder.startswith("/") and os.access(path, os.X_OK) and not Path(path).is_dir():
-            return path
-    return None
+    """The `docker` program."""
+    return programs.find("docker")
 
 
 def compose_missing(text: str) -> EngineError | None:

@@ -17,7 +17,7 @@ PYTHON = (
     "rich/__init__.py",
     "agentbox/__init__.py",
 )
-PROGRAMS = ("docker", "git", "find", "node", "python3", "bin/docker")
+PROGRAMS = ("docker", "git", "find", "node", "python3", "python3.13", "bwrap", "bin/docker")
 CONFIGURED = (
     "core.fsmonitor",
     "core.sshCommand",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agentbox import programs
 from agentbox.errors import InstallError
 from agentbox.policy_model import Policy
 
@@ -48,7 +48,7 @@ def describe(policy: Policy, root: Path, record: Mapping[str, Any]) -> Installed
 def installed_on_path(policy: Policy, path: str | None = None) -> Installed:
     """The one that the user's shell would start. Raises InstallError where there is none."""
     name = policy.command.argv[0]
-    found = shutil.which(name, path=path)
+    found = programs.find(name, path=path)
     if found is None:
         raise InstallError(
             name,
@@ -77,7 +77,7 @@ def _interpreter(script: Path, path: str | None) -> Path | None:
     words = os.fsdecode(first[2:]).split()
     if words and words[0].endswith("/env"):
         words = [word for word in words[1:] if word[0] != "-" and "=" not in word]
-        found = shutil.which(words[0], path=path) if words else None
+        found = programs.find(words[0], path=path) if words else None
     else:
         found = words[0] if words and Path(words[0]).exists() else None
     if found is None:

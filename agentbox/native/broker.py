@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from agentbox import egress, resources, state
+from agentbox import egress, programs, resources, state
 from agentbox.audit import Records
 from agentbox.errors import EngineError
 from agentbox.hosts import OWN_HOST
@@ -40,7 +39,7 @@ def find_python() -> str:
         return sys.executable
     probe = f"import sys, venv, ensurepip; sys.exit(sys.version_info < {OLDEST!r})"
     for name in CANDIDATES:
-        program = shutil.which(name)
+        program = programs.find(name)
         if program and subprocess.run([program, "-I", "-c", probe], capture_output=True, check=False).returncode == 0:
             return program
     mine = ".".join(map(str, sys.version_info[:2]))

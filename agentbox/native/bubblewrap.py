@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from agentbox import programs
 from agentbox.binds import Bind
 from agentbox.native.places import ETC, ETC_LINKS, LIBRARY, SYSTEM
 from agentbox.policy_model import Policy, Tmpfs
@@ -34,7 +34,7 @@ class Box:
 
 def program() -> str:
     """The path of bwrap, empty where there is none."""
-    return shutil.which(PROGRAM) or ""
+    return programs.find(PROGRAM) or ""
 
 
 @cache

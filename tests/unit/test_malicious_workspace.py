@@ -39,6 +39,7 @@ COMMANDS = {
 def mark(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     found = prepare(home / "project", tmp_path / "outside")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody-listens")
+    monkeypatch.setenv("NPM_CONFIG_REGISTRY", "http://127.0.0.1:9")  # the native engine gets as far as this
     monkeypatch.setenv("PATH", f".:bin::{os.environ['PATH']}")
     return found
 

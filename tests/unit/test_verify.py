@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any
 from xml.etree import ElementTree
 
 import attack as inside_attack
 import pytest
 
-from agentbox import compose, egress, identity, policy, session, verify
-from agentbox.cli import verify_
+from agentbox import compose, egress, identity, policy, runtimes, session, verify
 from agentbox.engine import Engine, Facts
 from agentbox.errors import EngineError
 from agentbox.verify import catalogue, listener, protections, report, seeds, verdict
@@ -263,8 +263,8 @@ def stage(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Play], None]
 
         monkeypatch.setattr(session, "run_beside", run_beside)
         monkeypatch.setattr(verify, "listening", listening)
-        monkeypatch.setattr(verify_, "prepare", lambda *_, **__: Facts(2, "amd64", "28.0"))
-        monkeypatch.setattr(verify_, "Engine", lambda: None)
+        docker = SimpleNamespace(engine=None, facts=Facts(2, "amd64", "28.0"), prepare=lambda *_, **__: None)
+        monkeypatch.setattr(runtimes, "Docker", lambda: docker)
 
     return put_on
 
