@@ -50,7 +50,7 @@ class Docker:
     def prepare(self, policy: Policy, who: Identity, progress: Progress, *, rebuild: bool) -> None:
         from agentbox import images
 
-        self.facts = self.engine.facts()
+        self.ask()
         recipes = images.recipes(policy, who, self.facts)
         needed = [recipes.agent, *([recipes.egress] if policy.network.mode == "allowlist" else [])]
         if rebuild or any(images.stale(self.engine, recipe) for recipe in needed):
@@ -58,6 +58,10 @@ class Docker:
 
             with progress() as report:
                 build.build([policy], who, self.engine, report=report)
+
+    def ask(self) -> None:
+        """What the engine has. Raises EngineError where none answers."""
+        self.facts = self.facts if self.facts.version else self.engine.facts()
 
     def others(self) -> list[set[str]]:
         return self.engine.mounted()
@@ -100,9 +104,9 @@ class Native:
             with progress() as say:
                 say(line)
 
-        self.installed = settled(harness.ensure(policy, progress=report, identity=who))
         if policy.network.mode == "allowlist":
             self.python = broker.ensure(who, report)
+        self.installed = settled(harness.ensure(policy, progress=report, identity=who))
 
     def others(self) -> list[set[str]]:
         from agentbox.native import sessions
@@ -132,7 +136,7 @@ def choose(wanted: str, who: Identity, say: Report) -> Runtime:
     try:
         docker = Docker()
         if wanted == "auto":
-            docker.engine.facts()
+            docker.ask()
         return docker
     except EngineError as error:
         if wanted != "auto":

@@ -1,4 +1,4 @@
-"""What the native engine would find here. None of it is an error: Docker needs nothing of it."""
+"""What the native engine finds here, which runs the agents where no Docker answers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from agentbox.errors import AgentboxError
 
 
 def check(world: World) -> Iterator[Finding]:
-    del world  # it looks at the machine alone
-    if not sys.platform.startswith("linux"):
+    if world.engine is not None or not sys.platform.startswith("linux"):
         return
     from agentbox.native import broker, bubblewrap, landlock, seccomp
 
@@ -27,7 +26,8 @@ def check(world: World) -> Iterator[Finding]:
         why = "the native engine runs agents without a filter of system calls"
         yield Finding("native.seccomp", WARNING, missing, why, "apt install libseccomp2; pip install pyseccomp")
     try:
-        broker.find_python()
+        if world.identity is not None:
+            broker.find_python(world.identity)
     except AgentboxError as error:
         why = "the native engine has no network but --network open"
         yield Finding("native.broker", WARNING, str(error), why, error.hint)

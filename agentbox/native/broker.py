@@ -26,6 +26,10 @@ from agentbox.state import make_dir
 
 OLDEST = (3, 12)
 CANDIDATES = ("python3.14", "python3.13", "python3.12", "python3")
+KEPT = (
+    ".local/share/uv/python/cpython-3.1[2-9]*/bin/python3.1[2-9]",
+    ".pyenv/versions/3.1[2-9]*/bin/python3.1[2-9]",
+)
 HINT = "install Python 3.12 or newer (apt, dnf, or `uv python install 3.13`), or run with --network none or open"
 ETC = (
     "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf", "/etc/ssl", "/etc/pki",
@@ -33,17 +37,26 @@ ETC = (
 )  # fmt: skip
 
 
-def find_python() -> str:
-    """An interpreter that the broker's library runs on. Raises EngineError where there is none."""
-    if sys.version_info >= OLDEST:
-        return sys.executable
-    probe = f"import sys, venv, ensurepip; sys.exit(sys.version_info < {OLDEST!r})"
-    for name in CANDIDATES:
-        program = programs.find(name)
-        if program and subprocess.run([program, "-I", "-c", probe], capture_output=True, check=False).returncode == 0:
+def find_python(identity: Identity) -> str:
+    """An interpreter that the broker's library runs on: agentbox's, one on PATH, or one that uv or pyenv keep. Raises
+    EngineError where there is none that the user can start."""
+    kept = [str(path) for pattern in KEPT for path in sorted(identity.home.glob(pattern), reverse=True)]
+    for program in (sys.executable, *map(programs.find, CANDIDATES), *kept):
+        if program and _is_new_enough(program, identity):
             return program
     mine = ".".join(map(str, sys.version_info[:2]))
     raise EngineError("broker", f"needs Python 3.12 or newer; agentbox runs on {mine}, and found no other", HINT)
+
+
+def _is_new_enough(program: str, identity: Identity) -> bool:
+    probe = f"import sys, venv, ssl, ensurepip; sys.exit(sys.version_info < {OLDEST!r})"
+    try:
+        done = subprocess.run(
+            [program, "-I", "-c", probe], capture_output=True, check=False, cwd="/", **as_user(identity)
+        )
+    except OSError:
+        return False
+    return done.returncode == 0
 
 
 def ensure(identity: Identity, progress: Callable[[str], None]) -> Path:
@@ -53,7 +66,7 @@ def ensure(identity: Identity, progress: Callable[[str], None]) -> Path:
     python = folder / "bin/python"
     if (folder / "ready").exists() and python.exists():
         return python
-    base = find_python()
+    base = find_python(identity)
     state.make_dir(folder.parent, identity)
     part = folder.with_name(f".{folder.name}.{os.getpid()}")
     progress("installing the broker (once)")
@@ -71,7 +84,7 @@ def ensure(identity: Identity, progress: Callable[[str], None]) -> Path:
 
 
 def _run(words: list[str], identity: Identity) -> None:
-    done = subprocess.run(words, capture_output=True, text=True, check=False, **as_user(identity))
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd="/", **as_user(identity))
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
         raise EngineError(

@@ -17,7 +17,7 @@ from agentbox.identity import Identity
 from agentbox.native.broker import Broker, as_user
 
 # A broker takes half a second to start. An agent that ends sooner than this without asking for one gets none.
-PATIENCE = 0.15
+PATIENCE = 0.6
 
 
 @dataclass(slots=True)
