@@ -62,7 +62,7 @@ def test_a_whole_turn_through_the_broker_in_which_only_the_tools_get_eacces(agen
     assert "status=1" in model.results[0]
     assert agent.key not in "".join(model.results)
     assert (box.workspace / "made").stat().st_uid == UID
-    audit = [path.read_text() for path in (box.home / ".local/state/agentbox/audit").glob("*/audit.jsonl")]
+    audit = [path.read_text() for path in (box.home / ".local/state/agentbox/audit").glob("*/egress/audit.jsonl")]
     assert OWN_HOST in "".join(audit), "the turn did not go through the broker"
 
 
