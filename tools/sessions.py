@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/containers")]
+sys.path[:0] = [str(ROOT / path) for path in ("tests", "tests/containers", "agentbox/verify/inside")]
 
 from boxes import AGENTS, Box, make_box, own  # noqa: E402  the tests' folders are no packages
 from fake_model import FakeModel, Read, Shell  # noqa: E402
