@@ -40,7 +40,7 @@ class Place(Protocol):
 def compile_all(target: Path) -> None:
     """The measuring programs and the peer."""
     csrc = resources.tree("csrc")
-    core = [csrc / f"{name}.c" for name in ("policy", "rules", "path", "say", "load", "domain", "sight")]
+    core = [csrc / f"{name}.c" for name in ("policy", "rules", "path", "say", "load", "domain", "sight", "place")]
     builds: dict[str, list[str | Path]] = {
         "measure": [SRC / "measure.c"],
         "confined": [SRC / "confined.c", *core, "-static", "-D_GNU_SOURCE", f"-I{csrc}"],
