@@ -102,7 +102,14 @@ def test_a_configuration_that_opens_something_is_red(box: Box, images: Callable[
 def started(box: Box) -> subprocess.Popen[bytes]:
     """One that is in the middle of its work: containers run."""
     words = [sys.executable, "-m", "agentbox", "verify", "pi", "--only", "file/*"]
-    process = subprocess.Popen(words, env=box.environment(), cwd=box.workspace, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        words,
+        env=box.environment(),
+        cwd=box.workspace,
+        stdout=subprocess.PIPE,
+        # Background jobs of scripts ignore it, and so would this one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  no threads here
+    )
     state = Path(f"{box.home}/.local/state/agentbox-verify")
     until = time.monotonic() + CLEAN_SECONDS
     while not list(state.glob("*/*/verify/out/[0-9]*")):
