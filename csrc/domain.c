@@ -238,11 +238,19 @@ static enum vault_right right_around(struct walk *walk, const struct vault_rule 
 	return right;
 }
 
+static int allow_whole(struct walk *walk, int fd, enum vault_right right)
+{
+	struct stat status;
+
+	if (sys_stat(fd, "", &status, AT_EMPTY_PATH) != 0)
+		return 0;
+	return allow(walk, fd, S_ISDIR(status.st_mode), right == VAULT_WRITE ? ~UINT64_C(0) : TO_READ);
+}
+
 /* A path that permits more than what it lies in: the walk stopped above it. */
 static int raise_one(struct walk *walk, const struct vault_rule *rule)
 {
-	struct stat status;
-	int fd, result = 0;
+	int fd, result;
 
 	if (right_around(walk, rule) >= rule->right || vault_judge(walk->policy, walk->path).right != rule->right)
 		return 0;
@@ -252,8 +260,8 @@ static int raise_one(struct walk *walk, const struct vault_rule *rule)
 		return 0;
 	if (vault_stricter_below(walk->policy, rule->path.text, rule->path.len, rule->right))
 		result = descend(walk, fd, ".");
-	else if (sys_stat(fd, "", &status, AT_EMPTY_PATH) == 0)
-		result = allow(walk, fd, S_ISDIR(status.st_mode), rule->right == VAULT_WRITE ? ~UINT64_C(0) : TO_READ);
+	else
+		result = allow_whole(walk, fd, rule->right);
 	sys_close(fd);
 	return result;
 }
@@ -263,8 +271,7 @@ static int raise_one(struct walk *walk, const struct vault_rule *rule)
 static int grant_place(struct walk *walk, const struct vault_text *place)
 {
 	enum vault_right right = vault_judge(walk->policy, place->text).right;
-	struct stat status;
-	int fd, result = 0;
+	int fd, result;
 
 	if (right == VAULT_DENY)
 		return 0;
@@ -275,8 +282,8 @@ static int grant_place(struct walk *walk, const struct vault_text *place)
 	walk->len = place->len;
 	if (vault_stricter_below(walk->policy, place->text, place->len, right))
 		result = allow(walk, fd, true, READ_DIR) ?: descend(walk, fd, ".");
-	else if (sys_stat(fd, "", &status, AT_EMPTY_PATH) == 0)
-		result = allow(walk, fd, S_ISDIR(status.st_mode), right == VAULT_WRITE ? ~UINT64_C(0) : TO_READ);
+	else
+		result = allow_whole(walk, fd, right);
 	sys_close(fd);
 	return result;
 }
