@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agentbox import owner
+from agentbox.compose import Options
 from agentbox.credentials import Keys
 from agentbox.gitcopy import copy
 from agentbox.gitplan import Cover, Plan
@@ -14,6 +16,10 @@ from agentbox.policy import render_all
 from agentbox.policy_model import Policy
 from agentbox.state import make_dir
 from agentbox.workspace import Mount
+
+if TYPE_CHECKING:
+    from agentbox.audit import Records
+    from agentbox.session import Request
 
 
 def begin(folder: Path, identity: Identity, mounts: list[Mount]) -> str:
@@ -39,6 +45,24 @@ def render(policy: Policy, etc: Path, keys: Keys) -> Path:
         (etc / "placeholders").chmod(0o644)
     (etc / "probe").symlink_to(f"{policy.vault.tree}/.probe")
     return etc
+
+
+def options(request: Request, folder: Path, etc: Path, records: Records) -> Options:
+    """What a session has mounted, with what must be made for that in its run directory. No command is in it yet."""
+    return Options(
+        identity=request.identity,
+        mounts=[*request.mounts, *request.git.mounts, *request.git.pins],
+        environment={},
+        command=[],
+        etc=etc,
+        masks=request.masks,
+        empty=empty(folder),
+        covers=copied(request.git.covers, folder / "copies"),
+        copies=folder / "copies",
+        blanks=request.git.blanks,
+        tops=tops(request.git, folder / "tops"),
+        records=records.inside,
+    )
 
 
 def empty(folder: Path) -> Path:

@@ -10,14 +10,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
 from agentbox import audit, egress, owner, rundir
-from agentbox.compose import STOP_SECONDS, Options, model
+from agentbox.compose import STOP_SECONDS, model
 from agentbox.credentials import Keys, shown_to_tools
 from agentbox.engine import NO_FACTS, RUN, Engine, Facts, compose_missing, compose_program
 from agentbox.errors import AgentboxError, EngineError
@@ -139,25 +139,16 @@ def _lay_out(request: Request, folder: Path, records: audit.Records, run_id: str
     own = rundir.begin(folder, request.identity, request.mounts)
     policy = shown_to_tools(request.policy, request.keys)
     etc = rundir.render(policy, folder / "etc", request.keys)
-    options = Options(
-        identity=request.identity,
-        mounts=[*request.mounts, *request.git.mounts, *request.git.pins],
+    options = replace(
+        rundir.options(request, folder, etc, records),
         environment=request.environment,
         command=request.command,
         cpus=request.facts.cpus,
         tty=tty,
-        etc=etc,
-        masks=request.masks,
-        empty=rundir.empty(folder),
-        covers=rundir.copied(request.git.covers, folder / "copies"),
-        copies=folder / "copies",
-        blanks=request.git.blanks,
-        tops=rundir.tops(request.git, folder / "tops"),
         ports=request.ports,
         run_id=run_id,
         owner=own,
         broker=_broker(request, folder, records.egress, run_id, own) if request.brokered else None,
-        records=records.inside,
     )
     file = folder / "compose.json"
     file.touch(0o600)

@@ -12,7 +12,6 @@ from pathlib import Path
 from agentbox import authority, rundir
 from agentbox.audit import Records
 from agentbox.binds import binds
-from agentbox.compose import Options
 from agentbox.credentials import shown_to_tools
 from agentbox.errors import EngineError
 from agentbox.harness import Installed
@@ -55,21 +54,7 @@ def lay_out(request: Request, installed: Installed, folder: Path, records: Recor
     policy = harness.known_by(shown_to_tools(request.policy, request.keys), installed, launcher)
     etc = rundir.render(policy, folder / "etc", request.keys)
     bundle = _write(etc / "ca-certificates.crt", bundle_of(request))
-    options = Options(
-        identity=request.identity,
-        mounts=[*request.mounts, *request.git.mounts, *request.git.pins],
-        environment={},
-        command=[],
-        etc=etc,
-        masks=request.masks,
-        empty=rundir.empty(folder),
-        covers=rundir.copied(request.git.covers, folder / "copies"),
-        copies=folder / "copies",
-        blanks=request.git.blanks,
-        tops=rundir.tops(request.git, folder / "tops"),
-        records=records.inside,
-    )
-    mounted = binds(policy, options)
+    mounted = binds(policy, rundir.options(request, folder, etc, records))
     files = _files(request, installed, folder)
     files |= {place: bundle for place in places.BUNDLES if Path(place).is_file()}
     box = Box(policy, mounted, files, harness.readable(installed), request.policy.network.mode == "open")
