@@ -12,9 +12,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentbox import authority, identity, policy
+
+if TYPE_CHECKING:
+    from fake_model import FakeModel
 
 # A test run's images must not take the place of the user's own. Two checkouts that are tested at once need a name each.
 REAL_USER = os.environ.get("AGENTBOX_TEST_USER", "agentbox-test")
@@ -57,23 +60,38 @@ class Box:
 
     def put(self, path: str, content: str | dict[str, object]) -> Path:
         """A file in the home, its folders included, owned by the box's user."""
-        file = self.home / path
-        folder = self.home
-        for part in Path(path).parent.parts:
-            folder /= part
-            if not folder.exists():
-                folder.mkdir(mode=0o700)
-                own(folder)
-        file.write_text(content if isinstance(content, str) else json.dumps(content))
-        file.chmod(0o600)
-        own(file)
-        return file
+        return put(self.home, path, content, own)
 
 
 def shared_authority() -> Path:
     """The images trust one authority, and each box is a home of its own: all of them get the same."""
     who = identity.Identity(UID, GID, REAL_USER, Path(tempfile.gettempdir()) / f"agentbox-tests-of-{REAL_USER}")
     return authority.folder(who)
+
+
+def put(home: Path, path: str, content: str | dict[str, object], own: Callable[[Path], None]) -> Path:
+    """A private file in a home, and the folders on the way to it: each is handed to `own`."""
+    file = home / path
+    folder = home
+    for part in Path(path).parent.parts:
+        folder /= part
+        if not folder.exists():
+            folder.mkdir(mode=0o700)
+            own(folder)
+    file.write_text(content if isinstance(content, str) else json.dumps(content))
+    file.chmod(0o600)
+    own(file)
+    return file
+
+
+def assert_only_tools_are_refused(run: subprocess.CompletedProcess[str], agent: Agent, model: FakeModel) -> None:
+    """The turn came to its end with the agent's credential, and the tool that wanted to see it did not."""
+    assert run.returncode == 0, run.stderr
+    assert "DONE" in run.stdout
+    assert agent.key in model.credentials
+    assert "Permission denied" in model.results[0]
+    assert "status=1" in model.results[0]
+    assert agent.key not in "".join(model.results)
 
 
 def own(path: Path) -> None:

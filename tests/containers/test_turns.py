@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from boxes import AGENTS, GID, PROMPT, UID, Agent, Box, finished, masked
+from boxes import AGENTS, GID, PROMPT, UID, Agent, Box, assert_only_tools_are_refused, finished, masked
 from fake_model import FakeModel, Shell
 from holds import containers
 from reporting import show
@@ -36,12 +36,7 @@ def test_agent_finishes_its_turn_and_only_its_tools_get_eacces(
 ) -> None:
     run = box.run(agent.name, *agent.turn, options=agent.options)
 
-    assert run.returncode == 0, run.stderr
-    assert "DONE" in run.stdout
-    assert agent.key in model.credentials
-    assert "Permission denied" in model.results[0]
-    assert "status=1" in model.results[0]
-    assert agent.key not in "".join(model.results)
+    assert_only_tools_are_refused(run, agent, model)
     made = (box.workspace / "made").stat()
     assert (made.st_uid, made.st_gid) == (UID, GID)
     finished_turns.append(f"{agent.name}: a whole turn; the server saw its key, its tools got EACCES")

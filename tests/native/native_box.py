@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from boxes import Agent
+from boxes import Agent, put
 
 from agentbox import policy
 
@@ -148,15 +147,7 @@ class NativeBox:
 
     def put(self, path: str, content: str | dict[str, object]) -> Path:
         """A file in the home, its folders included, owned by the user."""
-        file = self.home / path
-        for folder in reversed([file.parent, *file.parent.parents]):
-            if folder.is_relative_to(self.home) and not folder.exists():
-                folder.mkdir(mode=0o700)
-                own(folder)
-        file.write_text(content if isinstance(content, str) else json.dumps(content))
-        file.chmod(0o600)
-        own(file)
-        return file
+        return put(self.home, path, content, own)
 
 
 def own(path: Path) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from boxes import AGENTS, Agent
+from boxes import AGENTS, Agent, assert_only_tools_are_refused
 from fake_model import FakeModel, Read, Shell
 from native_box import OWN_HOST, UID, NativeBox, as_user, broker_python, own, own_python
 from provider import provider
@@ -55,12 +55,7 @@ def test_a_whole_turn_through_the_broker_in_which_only_the_tools_get_eacces(agen
         seed(box, agent, model)
         run = box.run(agent.name, *agent.turn, options=agent.options)
 
-    assert run.returncode == 0, run.stderr
-    assert "DONE" in run.stdout
-    assert agent.key in model.credentials
-    assert "Permission denied" in model.results[0]
-    assert "status=1" in model.results[0]
-    assert agent.key not in "".join(model.results)
+    assert_only_tools_are_refused(run, agent, model)
     assert (box.workspace / "made").stat().st_uid == UID
     audit = [path.read_text() for path in (box.home / ".local/state/agentbox/audit").glob("*/egress/audit.jsonl")]
     assert OWN_HOST in "".join(audit), "the turn did not go through the broker"
