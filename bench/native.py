@@ -11,11 +11,10 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-from bench.startup import AGENTBOX, side_by_side
+from bench.startup import AGENTBOX, newcomer, side_by_side
 
 GOALS = {"start": 0.150, "work": 1.10, "memory": 40}
 WORK = {
@@ -51,13 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
     rounds = parser.parse_args().rounds
-    with tempfile.TemporaryDirectory() as tmp:
-        work = Path(tmp, "home", "project")
-        work.mkdir(parents=True)
-        env = os.environ | {"HOME": str(work.parent), "HOST_UID": "1000", "HOST_GID": "1000", "REAL_USER": "bench"}
-        for path in (Path(tmp), work.parent, work):
-            path.chmod(0o755)
-            os.chown(path, *(1000, 1000) if os.getuid() == 0 else (-1, -1))
+    with newcomer() as (work, env):
         mine = [AGENTBOX, "run", "pi", "--engine", "native", "-w", str(work), "--", "--version"]
         subprocess.run(mine, env=env, check=True, stdout=subprocess.DEVNULL)  # installs
         root = next((work.parent / ".cache/agentbox/pi").glob("[0-9]*"))

@@ -7,6 +7,7 @@ its broker beside --network open, and with --builds each agent's image size and 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 AGENTS = ("pi", "claude", "opencode", "hermes")
@@ -84,18 +85,25 @@ def builds(env: dict[str, str]) -> None:
         )
 
 
+@contextlib.contextmanager
+def newcomer() -> Iterator[tuple[Path, dict[str, str]]]:
+    """A project in a home with nothing else in it, and the environment of whoever works there."""
+    with tempfile.TemporaryDirectory() as tmp:
+        work = Path(tmp, "home", "project")
+        work.mkdir(parents=True)
+        for path in (Path(tmp), work.parent, work):
+            path.chmod(0o755)
+            os.chown(path, *(1000, 1000) if os.getuid() == 0 else (-1, -1))
+        ids = {"HOST_UID": "1000", "HOST_GID": "1000", "REAL_USER": "bench"}
+        yield work, os.environ | {"HOME": str(work.parent), **ids}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--builds", action="store_true", help="also build every image, twice")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as tmp:
-        work = Path(tmp, "home", "project")
-        work.mkdir(parents=True)
-        env = os.environ | {"HOME": str(work.parent), "HOST_UID": "1000", "HOST_GID": "1000", "REAL_USER": "bench"}
-        for path in (Path(tmp), work.parent, work):
-            path.chmod(0o755)
-            os.chown(path, 1000, 1000)
+    with newcomer() as (work, env):
         if args.builds:
             builds(env)
             print()
