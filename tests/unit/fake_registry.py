@@ -125,15 +125,15 @@ def _handler(registry: FakeRegistry) -> type[BaseHTTPRequestHandler]:
             end = len(data)
             if status < 300 and registry.cut.get(self.path):
                 end = registry.cut[self.path].pop(0)
-            if self.path in registry.stalled:
-                self.wfile.write(data[: registry.stalled[self.path]])
-                self.wfile.flush()
-                registry.reached.set()
-                registry.go.wait(30)
-                data, end = data[registry.stalled[self.path] :], len(data)
             try:
+                if (begin := registry.stalled.get(self.path)) is not None:
+                    self.wfile.write(data[:begin])
+                    self.wfile.flush()
+                    registry.reached.set()
+                    registry.go.wait(30)
+                    data, end = data[begin:], len(data)
                 self.wfile.write(data[:end])
-            except OSError:
+            except OSError:  # who asked is gone, and may be meant to be
                 return
 
     return Handler

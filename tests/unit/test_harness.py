@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -224,6 +225,10 @@ def test_killed_installation_leaves_no_version_and_is_gone_on_with(registry: Fak
     registry.stalled[path] = 20
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, agent], start_new_session=True)
     assert registry.reached.wait(30)
+    left = hashlib.sha512(registry.files[tarball_of("left", "1.0.0")]).hexdigest()[:64]
+    while agent == "pi" and not (root(agent).parent / cache.DOWNLOADS / left).exists():  # fetched at the same time
+        assert process.poll() is None
+        time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert harness.find(policy(agent)) is None
