@@ -131,14 +131,15 @@ def measure(world: World) -> None:
     with world.broker(rules) as broker:
         print(f"{'memory after the start':42}{broker.resident():10} MiB")
         context = world.trust()
+        context.set_alpn_protocols(["http/1.1"])
 
         def direct() -> ssl.SSLSocket:
             return context.wrap_socket(socket.create_connection((net.PUBLIC, PORT)), server_hostname=PLAIN)
 
         ways: dict[str, tuple[str, Dial]] = {
             "direct": (PLAIN, direct),
-            "tunnelled": (PLAIN, lambda: broker.tunnel(f"{PLAIN}:{PORT}", PLAIN, ["http/1.1"])),
-            "intercepted": (API, lambda: broker.tunnel(f"{API}:{PORT}", API, ["http/1.1"])),
+            "tunnelled": (PLAIN, lambda: broker.tunnel(f"{PLAIN}:{PORT}", PLAIN, context=context)),
+            "intercepted": (API, lambda: broker.tunnel(f"{API}:{PORT}", API, context=context)),
         }
         compare(ways)
         for way in ("tunnelled", "intercepted"):

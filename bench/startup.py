@@ -15,26 +15,42 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 AGENTS = ("pi", "claude", "opencode", "hermes")
 AGENTBOX = str(Path(sys.executable).with_name("agentbox"))
 GOALS = {"help": 2.0, "run": 1.25}
+Timed = Callable[[Sequence[str], dict[str, str]], float]
 BROKER_SECONDS = 1.5  # what the broker may add to a start
 
 
-def seconds(argv: Sequence[str], env: dict[str, str] | None = None) -> float:
+def seconds(argv: Sequence[str], env: dict[str, str]) -> float:
     """Wall-clock seconds of one run of argv; raises CalledProcessError where it fails."""
     start = time.perf_counter()
     subprocess.run(argv, env=env, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 
-def side_by_side(one: Sequence[str], other: Sequence[str], rounds: int, env: dict[str, str]) -> tuple[float, float]:
+def until_output(argv: Sequence[str], env: dict[str, str]) -> float:
+    """Wall-clock seconds until argv has printed something; waits for its end. Raises CalledProcessError where it fails."""
+    start = time.perf_counter()
+    with subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.read(1)
+        taken = time.perf_counter() - start
+        process.stdout.read()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, argv)
+    return taken
+
+
+def side_by_side(
+    one: Sequence[str], other: Sequence[str], rounds: int, env: dict[str, str], timed: Timed = seconds
+) -> tuple[float, float]:
     """Medians of both in seconds, taken in turn, so that a busy moment hits both alike; one warm-up each."""
-    seconds(one, env), seconds(other, env)
-    pairs = [(seconds(one, env), seconds(other, env)) for _ in range(rounds)]
+    timed(one, env), timed(other, env)
+    pairs = [(timed(one, env), timed(other, env)) for _ in range(rounds)]
     return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
 
 
@@ -46,7 +62,9 @@ def run_command(agent: str, work: Path, env: dict[str, str]) -> tuple[list[str],
     """The command line of one container that ends at once, by agentbox and by plain Compose from the same model."""
     options = [agent, "--network", "open", "-w", str(work)]
     mine = [AGENTBOX, "run", *options, "--", "--version"]
-    printed = subprocess.run([AGENTBOX, "compose", *options, "--json"], env=env, check=True, capture_output=True, text=True)
+    printed = subprocess.run(
+        [AGENTBOX, "compose", *options, "--json"], env=env, check=True, capture_output=True, text=True
+    )
     model = json.loads(printed.stdout)
     seconds(mine, env)  # makes the state; what is still missing is the folder of one run's records
     for mount in model["services"][agent]["volumes"]:
@@ -60,9 +78,15 @@ def run_command(agent: str, work: Path, env: dict[str, str]) -> tuple[list[str],
 
 
 def broker(agent: str, mine: list[str], rounds: int, env: dict[str, str]) -> None:
-    """What the broker adds to a start and its end."""
-    one, other = side_by_side(["allowlist" if word == "open" else word for word in mine], mine, rounds, env)
-    print(f"| {agent} | {one:.3f} s | {other:.3f} s | {one - other:+.3f} s | {BROKER_SECONDS:+.1f} s |", flush=True)
+    """What the broker adds until the agent's first output, and until all is over and removed."""
+    with_it = ["allowlist" if word == "open" else word for word in mine]
+    one, other = side_by_side(with_it, mine, rounds, env, until_output)
+    whole, without = side_by_side(with_it, mine, rounds, env)
+    print(
+        f"| {agent} | {one:.3f} s | {other:.3f} s | {one - other:+.3f} s | {BROKER_SECONDS:+.1f} s"
+        f" | {whole - without:+.3f} s |",
+        flush=True,
+    )
 
 
 def image_size(agent: str, user: str) -> int:
@@ -116,7 +140,10 @@ def main() -> None:
         for agent, (mine, plain) in commands.items():
             one, other = side_by_side(mine, plain, args.rounds, env)
             row(f"agentbox run {agent} / docker compose run", one, other, GOALS["run"])
-        print("\n| agentbox run, --version | with the broker | --network open | more | goal |\n|---|---|---|---|---|")
+        print(
+            "\n| first output of run AGENT -- --version | with the broker | --network open | more | goal | to the end |"
+        )
+        print("|---|---|---|---|---|---|")
         for agent, (mine, _) in commands.items():
             broker(agent, mine, args.rounds, env)
 

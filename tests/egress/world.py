@@ -186,13 +186,15 @@ class Broker:
         sock.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{extra}\r\n".encode("latin-1"))
         return sock, read_answer(sock)
 
-    def tunnel(self, target: str, server_name: str, alpn: list[str] | None = None) -> ssl.SSLSocket:
-        """TLS to a server name in a tunnel to a target."""
+    def tunnel(
+        self, target: str, server_name: str, alpn: list[str] | None = None, context: ssl.SSLContext | None = None
+    ) -> ssl.SSLSocket:
+        """TLS to a server name in a tunnel to a target, with a context of its own if none is given."""
         sock, answer = self.connect(target)
         assert answer.startswith("HTTP/1.1 200"), answer
-        context = self.world.trust()
-        if alpn:
-            context.set_alpn_protocols(alpn)
+        if not context:
+            context = self.world.trust()
+            context.set_alpn_protocols(alpn or [])
         return context.wrap_socket(sock, server_hostname=server_name)
 
 
