@@ -6,7 +6,7 @@ docs/internals.md, "The broker", has the formats; containers/egress is what runs
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from agentbox import authority
 from agentbox.allowed import add_rule
 from agentbox.credentials import Keys
 from agentbox.errors import StateError
-from agentbox.hosts import OWN_HOST, covers, parse
+from agentbox.hosts import OWN_HOST, WEB, covers, parse
 from agentbox.identity import Identity
 from agentbox.policy_model import Limits, Policy
 from agentbox.state import make_dir, remove_tree, write_file
@@ -117,6 +117,35 @@ def rules(policy: Policy, keys: Keys, run_id: str, ports: list[int]) -> dict[str
             }
         )
     return found
+
+
+def unserved(policy: Policy, keys: Keys, environment: Mapping[str, str]) -> Iterator[str]:
+    """Lines about servers of the user's own, named by a variable like ANTHROPIC_BASE_URL, that the broker lets nothing
+    through to, or puts no key into requests for. Agents try for minutes, and say only that it failed."""
+    found = rules(policy, keys, "", [])
+    for name in environment:
+        if not name.endswith("_BASE_URL"):
+            continue
+        host, port = _server(environment[name])
+        if host in ("", "localhost", "127.0.0.1", "::1"):
+            continue
+        ports = [rule["ports"] for rule in found["allow"] if covers(rule["host"], host)]
+        place = host if port in WEB else f"{host}:{port}"
+        if found["mode"] != "open" and not any(some == "*" or port in some for some in ports):
+            yield f"{name}: {place} is not on the allow-list; to allow it: agentbox allow {place}"
+        elif keys.used and not any(covers(known, host) for each in found["inject"] for known in each["hosts"]):
+            yield f"{name}: no key is for {host}, it gets placeholders; name it in the hosts of a [[credential]]"
+
+
+def _server(url: str) -> tuple[str, int]:
+    """Host, empty where there is none, and port of a URL."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        return parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+    except ValueError:
+        return "", 0
 
 
 def isolation(engine_version: str) -> dict[str, str]:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 
 import click
 
-from agentbox import credentials, hostenv, session, state, versions
+from agentbox import credentials, egress, hostenv, session, state, versions
 from agentbox import identity as identities
 from agentbox import policy as policies
 from agentbox.cli import common, complete
 from agentbox.errors import UsageError
 from agentbox.mask import Wish
+from agentbox.native.environment import filled
 from agentbox.runtimes import Runtime
 from agentbox.workspace import Mount
 
@@ -110,6 +111,9 @@ class Start:
         published = [port for port in self.policy.ports if port.name in self.ports]
         if answered := [str(port.container) for port in published if port.for_login]:
             environment["AGENTBOX_LOGIN_PORTS"] = " ".join(answered)
+        if self.policy.network.mode == "allowlist":
+            for line in egress.unserved(self.policy, keys, filled(environment, private, os.environ)):
+                common.say(line)
         runtime.prepare(self.policy, self.who, common.progress, rebuild=self.rebuild)
         if self.asked:
             versions.remember(self.who, self.asked)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from agentbox import compose, credentials, hostenv, identity, policy, workspace
+from agentbox import compose, credentials, egress, hostenv, identity, policy, workspace
 from agentbox.composefile import render
 from agentbox.mask import Mask
 
@@ -120,6 +120,30 @@ def test_without_a_broker_secrets_travel_by_name(home: Path):
     assert "UNRELATED" not in model
     assert private[model["TOKEN"].strip("${}")] == SECRET
     assert model["PARANOID_MODE"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("url", "config", "said"),
+    [
+        ("https://ai.example/v1", "", "ai.example is not on the allow-list; to allow it: agentbox allow ai.example"),
+        ("http://ai.example:4000", "", "agentbox allow ai.example:4000"),
+        ("https://ai.example:4000", '[network]\nhosts = ["ai.example"]\n', "agentbox allow ai.example:4000"),
+        ("https://ai.example/", '[network]\nhosts = ["*.example"]\n', "no key is for ai.example"),
+        ("https://api.anthropic.com", "", ""),
+        ("http://127.0.0.1:4000", "", ""),
+        ("https://[::", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_server_of_ones_own_that_the_broker_does_not_serve_is_named(home: Path, url: str, config: str, said: str):
+    (home / ".config/agentbox").mkdir(parents=True)
+    (home / ".config/agentbox/config.toml").write_text(config)
+    claude = policy.load("claude", home / ".config/agentbox/config.toml")
+    keys = credentials.find(claude, identity.current(), {"ANTHROPIC_API_KEY": SECRET}, [])
+    told = list(egress.unserved(claude, keys, {"ANTHROPIC_BASE_URL": url, "HOMEPAGE": "https://other.example"}))
+    assert len(told) == bool(said)
+    assert said in "".join(told)
+    assert all(line.startswith("ANTHROPIC_BASE_URL: ") for line in told)
 
 
 @pytest.mark.parametrize(
