@@ -30,6 +30,7 @@ class Box:
     files: dict[str, Path]
     readable: list[str]
     network: bool  # the host's own
+    namespaces: tuple[str, ...] = NAMESPACES
 
 
 def program() -> str:
@@ -52,11 +53,13 @@ def missing() -> str:
 
 def arguments(box: Box) -> bytes:
     """All of bwrap's arguments but the command, as --args reads them."""
-    words = [*NAMESPACES, *([] if box.network else ["--unshare-net"])]
+    words = [*box.namespaces, *([] if box.network else ["--unshare-net"])]
     words += ["--die-with-parent", "--hostname", "agentbox", "--chdir", TARGET]
     for path in SYSTEM:
         words += _around(path, LIBRARY)
-    words += ["--proc", "/proc", "--dev", "/dev", "--dir", "/var", "--symlink", "/tmp", "/var/tmp"]
+    # The kernel lets nobody mount a new /proc who has no process namespace.
+    words += ["--proc", "/proc"] if "--unshare-pid" in box.namespaces else ["--bind", "/proc", "/proc"]
+    words += ["--dev", "/dev", "--dir", "/var", "--symlink", "/tmp", "/var/tmp"]
     words += [word for name in ETC for word in ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")]
     words += ["--symlink", "/proc/self/mounts", "/etc/mtab"]
     for name, target in ETC_LINKS.get(box.policy.agent, {}).items():
