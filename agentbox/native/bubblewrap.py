@@ -30,7 +30,7 @@ class Box:
     files: dict[str, Path]
     readable: list[str]
     network: bool  # the host's own
-    namespaces: tuple[str, ...] = NAMESPACES
+    more: tuple[str, ...] = ()  # further words
 
 
 def program() -> str:
@@ -53,13 +53,11 @@ def missing() -> str:
 
 def arguments(box: Box) -> bytes:
     """All of bwrap's arguments but the command, as --args reads them."""
-    words = [*box.namespaces, *([] if box.network else ["--unshare-net"])]
+    words = [*NAMESPACES, *box.more, *([] if box.network else ["--unshare-net"])]
     words += ["--die-with-parent", "--hostname", "agentbox", "--chdir", TARGET]
     for path in SYSTEM:
         words += _around(path, LIBRARY)
-    # The kernel lets nobody mount a new /proc who has no process namespace.
-    words += ["--proc", "/proc"] if "--unshare-pid" in box.namespaces else ["--bind", "/proc", "/proc"]
-    words += ["--dev", "/dev", "--dir", "/var", "--symlink", "/tmp", "/var/tmp"]
+    words += ["--proc", "/proc", "--dev", "/dev", "--dir", "/var", "--symlink", "/tmp", "/var/tmp"]
     words += [word for name in ETC for word in ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")]
     words += ["--symlink", "/proc/self/mounts", "/etc/mtab"]
     for name, target in ETC_LINKS.get(box.policy.agent, {}).items():

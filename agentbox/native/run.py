@@ -14,7 +14,8 @@ from agentbox import audit, egress, owner
 from agentbox.errors import EngineError
 from agentbox.harness import Installed
 from agentbox.hostenv import paranoid
-from agentbox.native import alone, bubblewrap, environment, landlock, layout, seccomp
+from agentbox.native import alone as landlocked
+from agentbox.native import bubblewrap, environment, landlock, layout, seccomp
 from agentbox.native.broker import Broker
 from agentbox.native.bubblewrap import Box
 from agentbox.native.instance import moved
@@ -30,19 +31,18 @@ def run(request: Request, installed: Installed, python: Path | None) -> int:
     """Run the agent to its end and return its exit code. Raises AgentboxError if it never started. `python` is the
     broker's, where there is to be one."""
     run_id = os.urandom(6).hex()
-    check(request, bubblewrap.missing())
+    why = bubblewrap.missing()
+    check(request, why)
     owner.clean(None, request.identity, run_id)
-    with _sandbox(request, installed, python, run_id) as session, Forwarder(session.kill) as forwarder:
+    with sandbox(request, installed, python, run_id, alone=bool(why)) as session, Forwarder(session.kill) as forwarder:
         forwarder.process = session.start()
         return session.wait()
 
 
-def run_beside(
-    request: Request, installed: Installed, python: Path | None, run_id: str, output: IO[bytes], stop: threading.Event
-) -> int:
-    """The same for one of several at a time: what it prints goes to `output`, and `stop` ends it. Signals are the
-    caller's."""
-    over = threading.Event()
+def wait_beside(session: Session, output: IO[bytes], stop: threading.Event) -> int:
+    """Start one of several at a time, and wait for it: what it prints goes to `output`, and `stop` ends it. Signals are
+    the caller's."""
+    process, over = session.start(output), threading.Event()
 
     def end() -> None:
         while not over.wait(POLL_SECONDS):
@@ -50,29 +50,27 @@ def run_beside(
                 process.terminate()
                 return
 
-    with _sandbox(request, installed, python, run_id) as session:
-        process = session.start(output)
-        ender = threading.Thread(target=end, daemon=True)
-        ender.start()
-        try:
-            return session.wait()
-        finally:
-            over.set()
-            ender.join()
+    ender = threading.Thread(target=end, daemon=True)
+    ender.start()
+    try:
+        return session.wait()
+    finally:
+        over.set()
+        ender.join()
 
 
 @contextmanager
-def _sandbox(request: Request, installed: Installed, python: Path | None, run_id: str) -> Iterator[Session]:
-    """Lay a run out; afterwards nothing of it is left."""
-    why = bubblewrap.missing()
+def sandbox(
+    request: Request, installed: Installed, python: Path | None, run_id: str, *, alone: bool
+) -> Iterator[Session]:
+    """Lay a run out, `alone` without bubblewrap; afterwards nothing of it is left."""
     folder = owner.run_root(request.identity) / run_id
     records = audit.begin(request.identity, request.policy.agent, run_id, request.workspace)
     audit.note_masks(records, request.masks, [*request.mounts, *request.git.mounts], request.identity)
     try:
-        made = (alone if why else layout).lay_out(request, installed, folder, records)
-        shared = bool(why)
-        broker = Broker(request, made, records, python, shared=shared) if python and request.brokered else None
-        parts = (_alone if why else _contained)(request, made, installed)
+        made = (landlocked if alone else layout).lay_out(request, installed, folder, records)
+        broker = Broker(request, made, records, python, shared=alone) if python and request.brokered else None
+        parts = (_alone if alone else _contained)(request, made, installed)
         if request.alter:
             request.alter(parts)
         with Session(_start(parts, request), broker, request.identity) as session:
@@ -132,7 +130,7 @@ def _alone(request: Request, made: Layout, installed: Installed) -> Parts:
     assert made.rules is not None
     launcher, entrypoint = f"{made.folder}/bin/agentbox-launch", f"{made.folder}/lib/entrypoint.sh"
     command = [launcher, "/bin/sh", entrypoint, *request.command]
-    limits = _limits(request, alone.processes(request.identity.uid))
+    limits = _limits(request, landlocked.processes(request.identity.uid))
     parts = Parts(made, {}, command, limits, not seccomp.missing(), rules=made.rules if landlock.abi() else None)
     parts.cwd = str(request.mounts[0].source) if request.mounts else f"{made.folder}/home"
     if request.brokered:

@@ -1,0 +1,227 @@
+"""The native engine's sandboxes, for verify: what is claimed of them, and what one looks like without a protection."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+from agentbox.binds import Bind
+from agentbox.harness import Installed
+from agentbox.identity import Identity
+from agentbox.native import bubblewrap, run
+from agentbox.native.broker import as_user
+from agentbox.native.instance import copy, moved
+from agentbox.native.landlock import ALL
+from agentbox.native.parts import Parts
+from agentbox.policy_model import Policy
+from agentbox.session import Request
+from agentbox.state import make_dir
+from agentbox.verify.catalogue import Attack
+from agentbox.verify.grounds import Job
+from agentbox.verify.listener import Listener, listening_here
+from agentbox.verify.protections import GUARDS, Context
+from agentbox.verify.world import INSIDE, World
+from agentbox.workspace import TARGET
+
+PROGRAMS = Path(__file__).resolve().parent / "inside"
+# By protection: why no attack on it is tried.
+UNCLAIMED: Mapping[str, str] = {
+    "user": "the agent is a process of yours: root's files are closed to it as they are to you",
+    "privileges": "bubblewrap and Landlock set no_new_privs themselves: there is no control without it",
+    "rootfs": "there is no image: the system's own programs are read-only, and are not yours to write anyway",
+    "noexec": "what is in temporary places can be executed",
+    "memory": "memory has no limit of its own",
+}
+UNCLAIMED_ALONE: Mapping[str, str] = {
+    "masks": "Landlock alone can cover no file: start with secrets in the folders is refused, or they are shown",
+    "hooks": "Landlock alone keeps no part of a folder read-only: changed hooks are reported",
+    "capabilities": "a process of yours keeps the bounding set that you have; no_new_privs makes it void",
+}
+# By attack, where the reason is another.
+UNTRIED: Mapping[str, str] = {
+    "network/resolver": "its control would need a name server of verify's own at port 53",
+}
+# Further protections that an attack runs into where there is Landlock alone: no Unix socket is to be had.
+MORE_ALONE: Mapping[str, frozenset[str]] = {"process/socket": frozenset({"seccomp"})}
+
+
+@dataclass(frozen=True, slots=True)
+class Sandboxes:
+    """`alone`: Landlock without bubblewrap. There one user's processes are counted together, so that a bound on them
+    would be another trial's too."""
+
+    installed: Installed
+    python: Path | None
+    alone: bool
+    name: str = "native"
+    online: bool = True
+
+    @property
+    def at_once(self) -> int:
+        return 1 if self.alone else 4
+
+    @property
+    def model_outside(self) -> bool:
+        return self.alone
+
+    def without(self, off: frozenset[str]) -> Sandboxes:
+        """Who is in a user namespace of bubblewrap's gets at no process outside, whatever else there is: in the control
+        there is none."""
+        return replace(self, alone=True) if "processes" in off else self
+
+    def unclaimed(self, attack: Attack) -> str:
+        if self.name not in attack.engines:
+            return "it is an attack on containers"
+        why = {**UNCLAIMED, **(UNCLAIMED_ALONE if self.alone else {})}
+        found = [why[name] for name in sorted(attack.stopped_by) if name in why]
+        return UNTRIED.get(attack.path) or "; ".join(found)
+
+    def off(self, attack: Attack) -> frozenset[str]:
+        return attack.stopped_by | (MORE_ALONE.get(attack.path, frozenset()) if self.alone else frozenset())
+
+    def listening(self, policy: Policy, identity: Identity, folder: Path) -> AbstractContextManager[Listener]:
+        del policy
+        return listening_here(identity, folder)
+
+    def places(self, world: World) -> Mapping[str, str]:
+        if not self.alone:
+            return {}
+        state = {each.path: str(Path(each.host).resolve()) for each in world.policy.state}
+        return state | {TARGET: str(world.workspace), INSIDE: str(world.verify)}
+
+    def names(self, world: World, run_id: str) -> dict[str, str]:
+        keys = world.identity.secrets / run_id / "keys"
+        home = world.root / "home"
+        names = {"HOST_HOME": str(home), "HOST_SOCKET": str(home / "bus"), "BROKER_KEYS": str(keys)}
+        return names | {"BYSTANDER": f"bystander-of-{run_id}"}
+
+    def program(self, name: str) -> str:
+        """Node is the agent's own, where it has one."""
+        own = self.installed.argv[0]
+        return own if name == Path(own).name else name
+
+    def run(self, request: Request, job: Job, output: IO[bytes], stop: threading.Event) -> int:
+        def alter(parts: Parts) -> None:
+            job.started(job.run_id)
+            _lay_in(parts, job.world, request.command)
+            for name in job.off:
+                WITHOUT.get(name, _untouched)(parts, job.context)
+
+        changed = replace(request, alter=alter)
+        if "mounts" in job.off:
+            make_dir(job.context.secrets, job.world.identity)
+        made = run.sandbox(changed, self.installed, self.python, job.run_id, alone=self.alone)
+        with _bystander(job.world, self.names(job.world, job.run_id)), made as session:
+            return run.wait_beside(session, output, stop)
+
+
+def ground(installed: Installed, python: Path | None) -> Sandboxes:
+    return Sandboxes(installed, python, bool(bubblewrap.missing()))
+
+
+def _lay_in(parts: Parts, world: World, command: list[str]) -> None:
+    """start.sh comes between the launcher and the entrypoint, as in a container."""
+    places = parts.layout.places
+    if places:
+        places = {"/entrypoint.sh": f"{parts.layout.folder}/lib/entrypoint.sh", **places}
+        copy(PROGRAMS / "start.sh", world.verify / "start.sh", places)
+    parts.command = [parts.command[0], moved(f"{INSIDE}/start.sh", places), *command]
+
+
+@contextmanager
+def _bystander(world: World, names: Mapping[str, str]) -> Iterator[None]:
+    """Another process of the user's, outside: with a secret in its environment, and sockets that tell one."""
+    place = world.root / "bystander.py"
+    place.write_text((PROGRAMS / "bystander.py").read_text())
+    place.chmod(0o644)
+    words = [sys.executable, "-I", "-S", str(place), names["BYSTANDER"], names["HOST_SOCKET"]]
+    process = subprocess.Popen(
+        words, env={"HOST_SECRET": world.canary("bystander-")}, cwd="/", stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, **as_user(world.identity),
+    )  # fmt: skip
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(world.canary("socket-").encode() + b"\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        yield
+    finally:
+        process.kill()
+        process.communicate()
+
+
+# --- what a sandbox looks like without just one protection ------------------------------------------------------------
+
+
+def _untouched(parts: Parts, context: Context) -> None:
+    del parts, context
+
+
+def _no_vault(parts: Parts, context: Context) -> None:
+    """Nothing is preloaded, and nothing is started through agentbox-launch."""
+    del context
+    if parts.box is not None:
+        parts.box.files.pop("/etc/ld.so.preload")
+    parts.environ.pop("LD_PRELOAD", None)
+    parts.command = ["/bin/sh", parts.command[1], "--bare", *parts.command[2:]]
+
+
+def _no_guard(parts: Parts, context: Context) -> None:
+    place, content = GUARDS[context.agent]
+    if parts.box is None:
+        Path(moved(place, parts.layout.places)).write_text(content)
+        return
+    file = context.folder / f"without-{place.replace('/', '-')}"
+    file.write_text(content)
+    file.chmod(0o644)
+    parts.box.files[place] = file
+
+
+def _no_filter(parts: Parts, context: Context) -> None:
+    del context
+    parts.filtered = False
+
+
+def _home(parts: Parts, context: Context) -> None:
+    """Another home, and the place of the broker's secrets."""
+    for path in (str(context.folder / "home"), str(context.secrets)):
+        if parts.box is not None:
+            parts.box.binds.append(Bind(path, path))
+        elif parts.rules is not None:
+            parts.rules.add(ALL, (path,))
+
+
+def _among_others(parts: Parts, context: Context) -> None:
+    """In no domain but the vault's. The bound on processes would be one for all trials."""
+    del context
+    parts.rules = None
+    parts.limits.pop("nproc", None)
+
+
+def _capabilities(parts: Parts, context: Context) -> None:
+    del context
+    if parts.box is not None:
+        parts.box = replace(parts.box, more=("--cap-add", "ALL"))
+
+
+def _no_bound(parts: Parts, context: Context) -> None:
+    del context
+    parts.limits.pop("nproc", None)
+
+
+WITHOUT: Mapping[str, Callable[[Parts, Context], None]] = {
+    "vault": _no_vault,
+    "guard": _no_guard,
+    "seccomp": _no_filter,
+    "mounts": _home,
+    "processes": _among_others,
+    "capabilities": _capabilities,
+    "pids": _no_bound,
+}
