@@ -19,6 +19,7 @@ from agentbox.native.broker import as_user
 from agentbox.native.instance import copy, moved
 from agentbox.native.landlock import ALL
 from agentbox.native.parts import Parts
+from agentbox.native.places import HOME
 from agentbox.policy_model import Policy
 from agentbox.session import Request
 from agentbox.state import make_dir
@@ -47,8 +48,12 @@ UNCLAIMED_ALONE: Mapping[str, str] = {
 UNTRIED: Mapping[str, str] = {
     "network/resolver": "its control would need a name server of verify's own at port 53",
 }
-# Further protections that an attack runs into where there is Landlock alone: no Unix socket is to be had.
-MORE_ALONE: Mapping[str, frozenset[str]] = {"process/socket": frozenset({"seccomp"})}
+# Further protections that an attack runs into where there is Landlock alone: no Unix socket is to be had, and a domain
+# mounts nothing.
+MORE_ALONE: Mapping[str, frozenset[str]] = {
+    "process/socket": frozenset({"seccomp"}),
+    "file/bind-mount": frozenset({"processes"}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +134,9 @@ def _lay_in(parts: Parts, world: World, command: list[str]) -> None:
     """start.sh comes between the launcher and the entrypoint, as in a container."""
     places = parts.layout.places
     if places:
-        places = {"/entrypoint.sh": f"{parts.layout.folder}/lib/entrypoint.sh", **places}
-        copy(PROGRAMS / "start.sh", world.verify / "start.sh", places)
+        named = {old: places[old] for old in (INSIDE, "/etc/agentbox", HOME)}
+        named["/entrypoint.sh"] = f"{parts.layout.folder}/lib/entrypoint.sh"
+        copy(PROGRAMS / "start.sh", world.verify / "start.sh", named)
     parts.command = [parts.command[0], moved(f"{INSIDE}/start.sh", places), *command]
 
 
@@ -190,12 +196,16 @@ def _no_filter(parts: Parts, context: Context) -> None:
 
 
 def _home(parts: Parts, context: Context) -> None:
-    """Another home, and the place of the broker's secrets."""
-    for path in (str(context.folder / "home"), str(context.secrets)):
-        if parts.box is not None:
-            parts.box.binds.append(Bind(path, path))
-        elif parts.rules is not None:
-            parts.rules.add(ALL, (path,))
+    """Another home, and the place of the broker's secrets. Without bubblewrap, a tool's domain names what it grants."""
+    paths = [str(context.folder / "home"), str(context.secrets)]
+    if parts.box is not None:
+        parts.box.binds.extend(Bind(path, path) for path in paths)
+        return
+    if parts.rules is not None:
+        parts.rules.add(ALL, paths)
+    file = parts.layout.folder / "etc/vault.policy"
+    lines = "".join(f"grant {path}\n" for path in paths)
+    file.write_text(file.read_text().removesuffix("end\n") + f"{lines}end\n")
 
 
 def _among_others(parts: Parts, context: Context) -> None:
