@@ -72,7 +72,7 @@ class Session:
         words = [*plan.words, "--control", str(control), "--", *plan.command]
         try:
             passed = [*plan.keeps, control]
-            start = _spawn if output is None else partial(_popen, group=0, output=output)
+            start = _spawn if output is None else partial(_beside, output=output)
             self.process = start(words, plan, passed, self.identity)
         finally:
             self.theirs.close()
@@ -126,28 +126,25 @@ def _spawn(words: list[str], plan: Start, passed: list[int], identity: Identity)
     try:
         for number in before:
             signal.signal(number, signal.SIG_IGN)
-        return _popen(words, plan, passed, identity, group=group)
+        return _popen(words, plan, passed, identity, {"process_group": group})
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _popen(
-    words: list[str],
-    plan: Start,
-    passed: list[int],
-    identity: Identity,
-    *,
-    group: int | None,
-    output: IO[bytes] | None = None,
+def _beside(
+    words: list[str], plan: Start, passed: list[int], identity: Identity, output: IO[bytes]
 ) -> subprocess.Popen[bytes]:
-    pipes: dict[str, Any] = {}
-    if output is not None:
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
+    """The same away from the terminal."""
+    group: dict[str, Any] = {"process_group": 0, "stdin": subprocess.DEVNULL}
+    return _popen(words, plan, passed, identity, {**group, "stdout": output, "stderr": subprocess.STDOUT})
+
+
+def _popen(
+    words: list[str], plan: Start, passed: list[int], identity: Identity, options: dict[str, Any]
+) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(
-            words, env=plan.environ, cwd=plan.cwd, pass_fds=passed, process_group=group, **pipes, **as_user(identity)
-        )
+        return subprocess.Popen(words, env=plan.environ, cwd=plan.cwd, pass_fds=passed, **options, **as_user(identity))
     except OSError as error:
         raise EngineError(words[0], error.strerror or str(error)) from None
 

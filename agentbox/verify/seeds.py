@@ -22,9 +22,9 @@ Files = dict[str, str]
 @dataclass(frozen=True, slots=True)
 class Seed:
     """`files` makes the agent's files, by their path in the container, from a source of canaries and the model's
-    address. `places` are what the attacks know by name: SECRET is its credential, OTHER a second one, LATER one that is not there yet, SETTINGS and
-    OLD_CODE what tools may only read, CODE what a later session would run, OPEN a file that tools may write.
-    `timeout` is ten minutes, as its shell tool counts, where it would give up after two."""
+    address. `places` are what the attacks know by name: SECRET is its credential, OTHER a second one, LATER one that is
+    not there yet, SETTINGS and OLD_CODE what tools may only read, CODE what a later session would run, OPEN a file that
+    tools may write. `timeout` is ten minutes, as its shell tool counts, where it would give up after two."""
 
     files: Callable[[Callable[[str], str], str], Files]
     places: Mapping[str, str]
