@@ -15,7 +15,7 @@ from agentbox.errors import EngineError
 from agentbox.harness import Installed
 from agentbox.hostenv import paranoid
 from agentbox.native import alone as landlocked
-from agentbox.native import bubblewrap, environment, landlock, layout, seccomp
+from agentbox.native import bubblewrap, environment, harness, landlock, layout, seccomp
 from agentbox.native.broker import Broker
 from agentbox.native.bubblewrap import Box
 from agentbox.native.instance import moved
@@ -105,7 +105,7 @@ def _variables(request: Request, made: Layout, installed: Installed, bundle: str
     found = environment.of_the_image(request.identity, bundle, home, search)
     found |= environment.filled(request.environment, request.private, os.environ)
     found |= {name: moved(found[name], made.places) for name in request.policy.env.fixed if name in found}
-    return found | dict(installed.env)
+    return found | dict(installed.env) | harness.variables(request.policy, moved(LIBRARY, made.places))
 
 
 def _limits(request: Request, already: int = 0) -> dict[str, int]:

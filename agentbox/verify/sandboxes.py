@@ -15,6 +15,7 @@ from agentbox.binds import Bind
 from agentbox.harness import Installed
 from agentbox.identity import Identity
 from agentbox.native import bubblewrap, run
+from agentbox.native.alone import processes
 from agentbox.native.broker import as_user
 from agentbox.native.instance import copy, moved
 from agentbox.native.landlock import ALL
@@ -30,6 +31,7 @@ from agentbox.verify.protections import GUARDS, Context
 from agentbox.verify.world import INSIDE, World
 from agentbox.workspace import TARGET
 
+SLACK = 100
 PROGRAMS = Path(__file__).resolve().parent / "inside"
 # By protection: why no attack on it is tried.
 UNCLAIMED: Mapping[str, str] = {
@@ -104,7 +106,11 @@ class Sandboxes:
         keys = world.identity.secrets / run_id / "keys"
         home = world.root / "home"
         names = {"HOST_HOME": str(home), "HOST_SOCKET": str(home / "bus"), "BROKER_KEYS": str(keys)}
-        return names | {"BYSTANDER": f"bystander-of-{run_id}"}
+        names["BYSTANDER"] = f"bystander-of-{run_id}"
+        if self.alone:
+            # The bound counts all of the user's: still one where those end meanwhile.
+            names["PIDS"] = str(world.policy.limits.pids + processes(world.identity.uid) + SLACK)
+        return names
 
     def program(self, name: str) -> str:
         """Node is the agent's own, where it has one."""

@@ -243,8 +243,8 @@ class _Bench:
     def _environment(self, attack: Attack) -> dict[str, str]:
         """What an attack knows by name, where that is in the sandbox."""
         setting, places = self.trial.setting, self.trial.setting.ground.places(self.world)
-        names = setting.ground.names(self.world, self.run_id) | setting.listener.names
-        names |= {"SOCKET": self.run_id, "CURL_HOME": INSIDE} | self._names(attack)
+        names = {"SOCKET": self.run_id, "CURL_HOME": INSIDE} | self._names(attack) | setting.listener.names
+        names |= setting.ground.names(self.world, self.run_id)
         return {name: moved(text, places) for name, text in names.items()}
 
     def _names(self, attack: Attack) -> dict[str, str]:

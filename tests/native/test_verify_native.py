@@ -49,10 +49,10 @@ CONTAINED = {
 SECONDS = 60
 
 
-def verify(box: NativeBox, *words: str, off: tuple[str, ...] = ()) -> dict[str, Any]:
+def verify(box: NativeBox, *words: str, agent: str = "pi", off: tuple[str, ...] = ()) -> dict[str, Any]:
     """What it says in JSON, with its exit code."""
     program = [*own_python(), "-c", WITHOUT.format(off=off)]
-    said = as_user([*program, "pi", "--engine", "native", "--json", *words], env=box.environment(), cwd=box.workspace)
+    said = as_user([*program, agent, "--engine", "native", "--json", *words], env=box.environment(), cwd=box.workspace)
     assert said.stdout, said.stderr
     return {**json.loads(said.stdout), "code": said.returncode}
 
@@ -95,6 +95,16 @@ def test_without_just_one_protection_it_is_red_in_the_right_family(box: NativeBo
     said = verify(box, *named([*through, other]), off=(name,))
     assert by_level(said) == {"breach": through, "denied": [other]}
     assert said["code"] == 1
+
+
+@pytest.mark.parametrize("agent", ["claude", "opencode", "hermes"])
+def test_the_other_agents_own_tools_are_guarded_as_well(box: NativeBox, agent: str) -> None:
+    said = verify(box, "--only", "*/own-*", agent=agent)
+    wrong = [each for each in said["verdicts"] if each["verdict"] != "denied"]
+    assert (wrong, said["code"]) == ([], 0)
+    assert {each["name"] for each in said["verdicts"]} == {
+        each.name for each in SHIPPED if each.is_tool and agent in each.agents
+    }
 
 
 def test_a_kernel_that_refuses_by_itself_is_told_apart(box: NativeBox) -> None:
