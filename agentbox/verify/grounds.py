@@ -36,8 +36,7 @@ class Job:
 
 
 class Ground(Protocol):
-    """An engine, as verify sees it. `online`: also where no network is needed, there is one; `model_outside`: the
-    scripted model cannot stand beside the agent."""
+    """An engine, as verify sees it. `online`: also where no network is needed, there is one."""
 
     @property
     def name(self) -> str: ...
@@ -48,8 +47,8 @@ class Ground(Protocol):
     @property
     def online(self) -> bool: ...
 
-    @property
-    def model_outside(self) -> bool: ...
+    def model_outside(self, mode: str) -> bool:
+        """Whether the scripted model cannot stand beside the agent, with a network of this mode."""
 
     def without(self, off: frozenset[str]) -> Ground:
         """Where what lacks these protections is run."""
@@ -85,7 +84,10 @@ class Containers:
     name: str = "docker"
     at_once: int = 4
     online: bool = False
-    model_outside: bool = False
+
+    def model_outside(self, mode: str) -> bool:
+        del mode
+        return False
 
     def without(self, off: frozenset[str]) -> Containers:
         del off

@@ -65,9 +65,13 @@ class Model:
             process.wait()
 
 
-def model(ground: Ground, *, with_agent: bool) -> Model:
-    if not (with_agent and ground.model_outside):
+def model(ground: Ground, mode: str, *, with_agent: bool) -> Model:
+    """Where it is to be with a network of this `mode`. Raises EngineError where no agent could reach it."""
+    if not (with_agent and ground.model_outside(mode)):
         return Model()
+    if mode == "none":
+        cause = "cannot be reached with Landlock alone and no network"
+        raise EngineError("scripted model", cause, "install bubblewrap, or try another network")
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    return Model(port, f"http://{OWN_HOST}:{port}", outside=True)
+    return Model(port, f"http://{'127.0.0.1' if mode == 'open' else OWN_HOST}:{port}", outside=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -11,10 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
+from agentbox import programs
 from agentbox.binds import Bind
 from agentbox.harness import Installed
 from agentbox.identity import Identity
-from agentbox.native import bubblewrap, run
+from agentbox.native import bubblewrap, claims, landlock, run
 from agentbox.native.alone import processes
 from agentbox.native.broker import as_user
 from agentbox.native.instance import copy, moved
@@ -32,20 +34,9 @@ from agentbox.verify.world import INSIDE, World
 from agentbox.workspace import TARGET
 
 SLACK = 100
+# What a kernel before Landlock's scopes does not keep; the second and third, where bubblewrap does not hide who they are to.
+SIGNALS = ("process/signal", "process/host-signal", "process/host-signal-by-agent")
 PROGRAMS = Path(__file__).resolve().parent / "inside"
-# By protection: why no attack on it is tried.
-UNCLAIMED: Mapping[str, str] = {
-    "user": "the agent is a process of yours: root's files are closed to it as they are to you",
-    "privileges": "bubblewrap and Landlock set no_new_privs themselves: there is no control without it",
-    "rootfs": "there is no image: the system's own programs are read-only, and are not yours to write anyway",
-    "noexec": "what is in temporary places can be executed",
-    "memory": "memory has no limit of its own",
-}
-UNCLAIMED_ALONE: Mapping[str, str] = {
-    "masks": "Landlock alone can cover no file: start with secrets in the folders is refused, or they are shown",
-    "hooks": "Landlock alone keeps no part of a folder read-only: changed hooks are reported",
-    "capabilities": "a process of yours keeps the bounding set that you have; no_new_privs makes it void",
-}
 # By attack, where the reason is another.
 UNTRIED: Mapping[str, str] = {
     "network/resolver": "its control would need a name server of verify's own at port 53",
@@ -73,9 +64,9 @@ class Sandboxes:
     def at_once(self) -> int:
         return 1 if self.alone else 4
 
-    @property
-    def model_outside(self) -> bool:
-        return self.alone
+    def model_outside(self, mode: str) -> bool:
+        """Without a network of its own its port would be the host's, and alone nothing may listen."""
+        return self.alone or mode == "open"
 
     def without(self, off: frozenset[str]) -> Sandboxes:
         """Who is in a user namespace of bubblewrap's gets at no process outside, whatever else there is: in the control
@@ -85,9 +76,15 @@ class Sandboxes:
     def unclaimed(self, attack: Attack) -> str:
         if self.name not in attack.engines:
             return "it is an attack on containers"
-        why = {**UNCLAIMED, **(UNCLAIMED_ALONE if self.alone else {})}
+        why = claims.unclaimed(alone=self.alone)
         found = [why[name] for name in sorted(attack.stopped_by) if name in why]
-        return UNTRIED.get(attack.path) or "; ".join(found)
+        if (
+            attack.path in SIGNALS
+            and landlock.abi() < landlock.SCOPE_SINCE
+            and (self.alone or attack.path == SIGNALS[0])
+        ):
+            return claims.UNSCOPED
+        return UNTRIED.get(attack.path) or ("; ".join(found) if len(found) == len(attack.stopped_by) else "")
 
     def off(self, attack: Attack) -> frozenset[str]:
         return attack.stopped_by | (MORE_ALONE.get(attack.path, frozenset()) if self.alone else frozenset())
@@ -152,7 +149,14 @@ def _bystander(world: World, names: Mapping[str, str]) -> Iterator[None]:
     place = world.root / "bystander.py"
     place.write_text((PROGRAMS / "bystander.py").read_text())
     place.chmod(0o644)
-    words = [sys.executable, "-I", "-S", str(place), names["BYSTANDER"], names["HOST_SOCKET"]]
+    words = [
+        programs.find("python3", path=os.defpath) or sys.executable,
+        "-I",
+        "-S",
+        str(place),
+        names["BYSTANDER"],
+        names["HOST_SOCKET"],
+    ]
     process = subprocess.Popen(
         words, env={"HOST_SECRET": world.canary("bystander-")}, cwd="/", stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, **as_user(world.identity),

@@ -87,7 +87,7 @@ class Trial:
         run_ids: list[str] = []
         try:
             setting = self.setting
-            played = model(setting.ground, with_agent=self.agent)
+            played = model(setting.ground, self._mode(), with_agent=self.agent)
             policy = played.known_to(_common(setting.policy, setting.listener))
             world = worlds.build(self.root, policy, setting.identity, played.url)
             run_id = os.urandom(6).hex()
@@ -117,6 +117,9 @@ class Trial:
         text = log.read_text(errors="replace").strip() or f"the sandbox ended with {code}"
         return one_line(text[-TAIL:])
 
+    def _mode(self) -> str:
+        return policy_without(self.setting.policy, self.off).network.mode if self.network else "none"
+
     def _context(self, world: World, run_id: str) -> Context:
         listener = self.setting.listener
         secrets = self.setting.identity.secrets / run_id
@@ -125,8 +128,7 @@ class Trial:
     def _request(self, world: World) -> session.Request:
         setting, who, off = self.setting, self.setting.identity, self.off
         policy = policy_without(world.policy, off)
-        if not self.network:
-            policy = replace(policy, network=replace(policy.network, mode="none"))
+        policy = replace(policy, network=replace(policy.network, mode=self._mode()))
         seed = SEEDS[policy.agent]
         environ = setting.environ | {name: world.canary(prefix) for name, prefix in _keys(policy)}
         environ[UNKNOWN] = world.canary("unknown-")
@@ -134,7 +136,7 @@ class Trial:
         extra = [
             *seed.extra,
             f"{HIDDEN}={world.canary('sk-hidden-')}",
-            *(NO_NETWORK if policy.network.mode == "none" and not setting.ground.model_outside else ()),
+            *(NO_NETWORK if policy.network.mode == "none" and not setting.ground.model_outside("none") else ()),
         ]
         environment, private = hostenv.environment(policy, environ, {}, extra, keys)
         plan, folders = self._git(policy, world), world.mounts
