@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agentbox.errors import EngineError, UsageError, one_line
 from agentbox.identity import Identity
 from agentbox.policy_model import Policy
 from agentbox.session import Request
 from agentbox.workspace import Mount
+
+if TYPE_CHECKING:
+    from agentbox.verify.grounds import Ground
 
 Report = Callable[[str], None]
 Progress = Callable[[], Any]  # a context manager that gives a Report
@@ -34,6 +37,9 @@ class Runtime(Protocol):
 
     def run(self, request: Request) -> int:
         """Run to the end; the agent's exit code."""
+
+    def ground(self) -> Ground:
+        """The same for `agentbox verify`, once it is prepared."""
 
 
 class Docker:
@@ -84,6 +90,11 @@ class Docker:
 
         return session.run(replace(request, facts=self.facts), self.engine)
 
+    def ground(self) -> Ground:
+        from agentbox.verify.grounds import Containers
+
+        return Containers(self.engine, self.facts)
+
 
 class Native:
     """bubblewrap and Landlock (agentbox.native)."""
@@ -127,6 +138,14 @@ class Native:
         if line := claims.alone():
             self.say(line)
         return run.run(request, self.installed, self.python)
+
+    def ground(self) -> Ground:
+        from agentbox.native import claims
+        from agentbox.verify import sandboxes
+
+        if line := claims.alone():
+            self.say(line)
+        return sandboxes.ground(self.installed, self.python)
 
 
 def choose(wanted: str, who: Identity, say: Report) -> Runtime:

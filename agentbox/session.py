@@ -38,7 +38,8 @@ FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a person asked for, resolved: `command` is all of it, `private` the values Compose fills in by name. `alter`
-    changes the compose model before it is written: how `agentbox verify` takes one protection away."""
+    changes the engine's description of it, a compose model or agentbox.native.parts.Parts, before anything is made of
+    it: how `agentbox verify` takes one protection away."""
 
     policy: Policy
     identity: Identity
@@ -51,7 +52,7 @@ class Request:
     masks: list[Mask] = field(default_factory=list)
     git: Plan = field(default_factory=Plan)
     keys: Keys = NO_KEYS
-    alter: Callable[[dict[str, Any]], None] | None = None
+    alter: Callable[[Any], None] | None = None
 
     @property
     def workspace(self) -> str:

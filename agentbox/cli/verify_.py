@@ -29,6 +29,7 @@ Progress = Callable[[str, "Attack", bool, "Outcome"], None]
 
 @click.command("verify")
 @common.agents_argument
+@common.engine_option
 @click.option("--list", "listing", is_flag=True, help="Print the attacks, and run none.")
 @click.option(
     "--only", multiple=True, metavar="WHICH", help="A family, an attack, or a pattern: 'network/*'. Repeatable."
@@ -37,14 +38,21 @@ Progress = Callable[[str, "Attack", bool, "Outcome"], None]
     "--junit", "junit_file", metavar="FILE", type=click.Path(dir_okay=False), help="Write a report for CI there."
 )
 @common.json_option
-def command(
-    agents: tuple[str, ...], listing: bool, only: tuple[str, ...], junit_file: str | None, as_json: bool
+def command(  # noqa: PLR0913, PLR0917  one parameter for each option
+    agents: tuple[str, ...],
+    engine: str | None,
+    listing: bool,
+    only: tuple[str, ...],
+    junit_file: str | None,
+    as_json: bool,
 ) -> int:
-    """Attack your own containers from inside, with and without each protection, and say what got through.
+    """Attack your own containers (or native sandboxes) from inside, with and without each protection, and say what got
+    through.
 
     Uses your images and configuration, with canaries in the place of credentials, and a workspace that is thrown away.
     Your own attacks are read from the folder attacks beside your config.toml. Ends with 0 if all attacks were denied
-    that work without the protection in question, 1 if one got through, 3 if something was not proven.
+    that work without the protection in question, 1 if one got through, 3 if something was not proven. What the kernel
+    itself refuses to everybody, and what the native engine does not claim, is listed as such and changes nothing.
     """
     from agentbox.verify import catalogue, report
     from agentbox.verify.verdict import exit_code
@@ -59,7 +67,7 @@ def command(
         return 0
     place = _writable(junit_file)
     with _as_interruption():
-        verdicts, seconds = _examine(names, attacks, who)
+        verdicts, seconds = _examine(names, attacks, who, engine)
     if not verdicts:
         raise UsageError(f"--only {' '.join(only)}", f"names no attack on {', '.join(names)}")
     if place:
@@ -75,18 +83,20 @@ def command(
     return exit_code(verdicts)
 
 
-def _examine(names: list[str], attacks: list[Attack], who: Identity) -> tuple[list[Verdict], dict[str, float]]:
-    from agentbox import runtimes, verify
+def _examine(
+    names: list[str], attacks: list[Attack], who: Identity, engine: str | None
+) -> tuple[list[Verdict], dict[str, float]]:
+    from agentbox import verify
 
-    docker = runtimes.Docker()
     found: list[Verdict] = []
     seconds: dict[str, float] = {}
     for name in names:
         policy = common.load(name, who)
-        docker.prepare(policy, who, common.progress, rebuild=False)
+        runtime = common.runtime(engine, policy, who)
+        runtime.prepare(policy, who, common.progress, rebuild=False)
         start = time.monotonic()
         with _progress() as progress:
-            found += verify.examine(verify.Plan(policy, attacks), who, docker.engine, docker.facts, progress)
+            found += verify.examine(verify.Plan(policy, attacks), who, runtime.ground(), progress)
         seconds[name] = time.monotonic() - start
     return found, seconds
 

@@ -30,6 +30,7 @@ class Box:
     files: dict[str, Path]
     readable: list[str]
     network: bool  # the host's own
+    more: tuple[str, ...] = ()  # further words
 
 
 def program() -> str:
@@ -52,7 +53,7 @@ def missing() -> str:
 
 def arguments(box: Box) -> bytes:
     """All of bwrap's arguments but the command, as --args reads them."""
-    words = [*NAMESPACES, *([] if box.network else ["--unshare-net"])]
+    words = [*NAMESPACES, *box.more, *([] if box.network else ["--unshare-net"])]
     words += ["--die-with-parent", "--hostname", "agentbox", "--chdir", TARGET]
     for path in SYSTEM:
         words += _around(path, LIBRARY)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from agentbox.native import bubblewrap, landlock, seccomp
 
 ALWAYS = ("the tools are your system's own programs, not an image's", "memory and CPU have no limit of their own")
@@ -10,6 +12,19 @@ ALONE = (
     "no file is masked and git's hooks can be changed",
     "no local server can be reached, its own ones neither",
 )
+# By protection, as `agentbox verify` names them: why the native engine does not claim it.
+UNCLAIMED: Mapping[str, str] = {
+    "user": "the agent is a process of yours: root's files are closed to it as they are to you",
+    "privileges": "bubblewrap and Landlock set no_new_privs themselves: there is no control without it",
+    "rootfs": "there is no image: the system's own programs are read-only, and are not yours to write anyway",
+    "noexec": "what is in temporary places can be executed",
+    "memory": "memory has no limit of its own",
+}
+UNCLAIMED_ALONE: Mapping[str, str] = {
+    "masks": "Landlock alone can cover no file: start with secrets in the folders is refused, or they are shown",
+    "hooks": "Landlock alone keeps no part of a folder read-only: changed hooks are reported",
+    "capabilities": "a process of yours keeps the bounding set that you have; no_new_privs makes it void",
+}
 UNSCOPED = "the agent can signal your other processes"
 
 
@@ -32,3 +47,9 @@ def weaker() -> str:
     if not landlock.abi():
         found.append("no Landlock in this kernel: the credentials are not out of the tools' reach")
     return "weaker there: " + "; ".join(found)
+
+
+def unclaimed(*, alone: bool) -> Mapping[str, str]:
+    """Protections of a container that a sandbox does not have, and why."""
+    filtered = {"seccomp": f"no filter of system calls: {why}"} if (why := seccomp.missing()) else {}
+    return {**UNCLAIMED, **filtered, **(UNCLAIMED_ALONE if alone else {})}

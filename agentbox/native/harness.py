@@ -7,9 +7,13 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
+from agentbox.errors import EngineError
 from agentbox.harness import Installed
 from agentbox.native.places import LINKS, SYSTEM
 from agentbox.policy_model import Policy
+
+# Hermes's plugins, and the guard among them, as the image has it.
+PLUGINS, GUARD = "hermes-plugins", "agentbox-guard"
 
 
 def known_by(policy: Policy, installed: Installed, launcher: str) -> Policy:
@@ -38,3 +42,20 @@ def readable(installed: Installed) -> list[str]:
 def starter(installed: Installed) -> str:
     """A script by the agent's own name: what /entrypoint.sh finds on PATH."""
     return f'#!/bin/sh\nexec {shlex.join(installed.argv)} "$@"\n'
+
+
+def plugins(installed: Installed, folder: Path, guard: str) -> None:
+    """Make `folder`: links to Hermes's own plugins, and `guard` as one of them. Raises EngineError: without it Hermes
+    would start, and nothing would guard its tools."""
+    own = next(installed.root.glob("lib/python3*/site-packages/plugins"), None)
+    if own is None:
+        raise EngineError("hermes", f"{installed.root} has no folder of plugins: its tools cannot be guarded")
+    folder.mkdir(0o755)
+    for path in own.iterdir():
+        (folder / path.name).symlink_to(path)
+    (folder / GUARD).symlink_to(guard)
+
+
+def variables(policy: Policy, library: str) -> dict[str, str]:
+    """What tells an agent of its guard, where that is not in what is installed."""
+    return {"HERMES_BUNDLED_PLUGINS": f"{library}/{PLUGINS}"} if policy.agent == "hermes" else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
@@ -44,9 +45,9 @@ def copy(source: Path, target: Path, places: Mapping[str, str]) -> None:
             if path.name != "__pycache__":
                 copy(path, target / path.name, places)
         return
-    content = source.read_bytes()
-    for old, new in places.items():
-        content = content.replace(old.encode(), new.encode())
+    # In one go: a home of the host's may be called as one of a container's is.
+    named = re.compile(b"|".join(re.escape(old.encode()) for old in places) or rb"(?!)")
+    content = named.sub(lambda found: places[found[0].decode()].encode(), source.read_bytes())
     target.write_bytes(content)
     target.chmod(0o755)
 

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from agentbox import audit, egress, owner
 from agentbox.errors import EngineError
 from agentbox.harness import Installed
 from agentbox.hostenv import paranoid
-from agentbox.native import alone, bubblewrap, environment, landlock, layout, seccomp
+from agentbox.native import alone as landlocked
+from agentbox.native import bubblewrap, environment, harness, landlock, layout, seccomp
 from agentbox.native.broker import Broker
+from agentbox.native.bubblewrap import Box
 from agentbox.native.instance import moved
 from agentbox.native.layout import Layout
+from agentbox.native.parts import Parts
 from agentbox.native.places import HOME, LIBRARY, SEARCH
 from agentbox.native.session import Session, Start
-from agentbox.session import Forwarder, Request
+from agentbox.session import POLL_SECONDS, Forwarder, Request
 from agentbox.state import remove_tree, tighten
 
 
@@ -27,16 +34,47 @@ def run(request: Request, installed: Installed, python: Path | None) -> int:
     why = bubblewrap.missing()
     check(request, why)
     owner.clean(None, request.identity, run_id)
+    with sandbox(request, installed, python, run_id, alone=bool(why)) as session, Forwarder(session.kill) as forwarder:
+        forwarder.process = session.start()
+        return session.wait()
+
+
+def wait_beside(session: Session, output: IO[bytes], stop: threading.Event) -> int:
+    """Start one of several at a time, and wait for it: what it prints goes to `output`, and `stop` ends it. Signals are
+    the caller's."""
+    process, over = session.start(output), threading.Event()
+
+    def end() -> None:
+        while not over.wait(POLL_SECONDS):
+            if stop.is_set():
+                process.terminate()
+                return
+
+    ender = threading.Thread(target=end, daemon=True)
+    ender.start()
+    try:
+        return session.wait()
+    finally:
+        over.set()
+        ender.join()
+
+
+@contextmanager
+def sandbox(
+    request: Request, installed: Installed, python: Path | None, run_id: str, *, alone: bool
+) -> Iterator[Session]:
+    """Lay a run out, `alone` without bubblewrap; afterwards nothing of it is left."""
     folder = owner.run_root(request.identity) / run_id
     records = audit.begin(request.identity, request.policy.agent, run_id, request.workspace)
     audit.note_masks(records, request.masks, [*request.mounts, *request.git.mounts], request.identity)
     try:
-        made = (alone if why else layout).lay_out(request, installed, folder, records)
-        broker = Broker(request, made, records, python, shared=bool(why)) if python is not None else None
-        start = _alone(request, made, installed) if why else _contained(request, made, installed)
-        with Session(start, broker, request.identity) as session, Forwarder(session.kill) as forwarder:
-            forwarder.process = session.start()
-            return session.wait()
+        made = (landlocked if alone else layout).lay_out(request, installed, folder, records)
+        broker = Broker(request, made, records, python, shared=alone) if python and request.brokered else None
+        parts = (_alone if alone else _contained)(request, made, installed)
+        if request.alter:
+            request.alter(parts)
+        with Session(_start(parts, request), broker, request.identity) as session:
+            yield session
     finally:
         egress.remove_secrets(request.identity, run_id)
         remove_tree(folder)
@@ -67,13 +105,12 @@ def _variables(request: Request, made: Layout, installed: Installed, bundle: str
     found = environment.of_the_image(request.identity, bundle, home, search)
     found |= environment.filled(request.environment, request.private, os.environ)
     found |= {name: moved(found[name], made.places) for name in request.policy.env.fixed if name in found}
-    return found | dict(installed.env)
+    return found | dict(installed.env) | harness.variables(request.policy, moved(LIBRARY, made.places))
 
 
-def _limits(request: Request, already: int = 0) -> list[str]:
+def _limits(request: Request, already: int = 0) -> dict[str, int]:
     limits = request.policy.limits
-    found = ["--limit", f"nproc={limits.pids + already}", "--limit", f"nofile={limits.nofile}", "--limit", "core=0"]
-    return found
+    return {"nproc": limits.pids + already, "nofile": limits.nofile, "core": 0}
 
 
 def _at(variables: dict[str, str], port: int) -> dict[str, str]:
@@ -81,46 +118,59 @@ def _at(variables: dict[str, str], port: int) -> dict[str, str]:
     return {name: text.replace(egress.PROXY, f"http://127.0.0.1:{port}") for name, text in variables.items()}
 
 
-def _contained(request: Request, made: Layout, installed: Installed) -> Start:
+def _contained(request: Request, made: Layout, installed: Installed) -> Parts:
     """In namespaces of its own. The broker's socket is made inside, and handed out."""
-    assert made.box is not None
-    start = Start(_at(_variables(request, made, installed, "/etc/agentbox/ca-certificates.crt"), egress.PORT))
-    given = start.keep(os.memfd_create("agentbox-bwrap", os.MFD_CLOEXEC))
-    os.write(given, bubblewrap.arguments(made.box))
-    os.lseek(given, 0, os.SEEK_SET)
-    start.words = [bubblewrap.program(), "--args", str(given), "--", f"{LIBRARY}/bin/agentbox-enter", *_limits(request)]
-    start.words += ["--listen", str(egress.PORT)] if request.brokered else []
-    if not seccomp.missing():
-        start.words += ["--seccomp", str(start.keep(seccomp.program(namespace=True)))]
-    else:
-        # Nothing else would keep a tool from typing into the terminal; job control is the price.
-        start.words.insert(3, "--new-session")
-    start.command = [f"{LIBRARY}/bin/agentbox-launch", "/bin/sh", "/entrypoint.sh", *request.command]
-    return start
+    environ = _at(_variables(request, made, installed, "/etc/agentbox/ca-certificates.crt"), egress.PORT)
+    command = [f"{LIBRARY}/bin/agentbox-launch", "/bin/sh", "/entrypoint.sh", *request.command]
+    return Parts(made, environ, command, _limits(request), not seccomp.missing(), box=made.box)
 
 
-def _alone(request: Request, made: Layout, installed: Installed) -> Start:
+def _alone(request: Request, made: Layout, installed: Installed) -> Parts:
     """In a domain, among the user's other processes. The broker's socket is on the host's own loopback."""
     assert made.rules is not None
-    mode, port = request.policy.network.mode, 0
-    start = Start({}, cwd=str(request.mounts[0].source) if request.mounts else f"{made.folder}/home")
+    launcher, entrypoint = f"{made.folder}/bin/agentbox-launch", f"{made.folder}/lib/entrypoint.sh"
+    command = [launcher, "/bin/sh", entrypoint, *request.command]
+    limits = _limits(request, landlocked.processes(request.identity.uid))
+    parts = Parts(made, {}, command, limits, not seccomp.missing(), rules=made.rules if landlock.abi() else None)
+    parts.cwd = str(request.mounts[0].source) if request.mounts else f"{made.folder}/home"
     if request.brokered:
-        start.listener = socket.create_server(("127.0.0.1", 0))
-        port = start.listener.getsockname()[1]
-    start.environ = _at(_variables(request, made, installed, f"{made.folder}/etc/ca-certificates.crt"), port)
-    start.environ |= {
+        parts.listener = socket.create_server(("127.0.0.1", 0))
+        parts.port = parts.listener.getsockname()[1]
+    parts.environ = _at(_variables(request, made, installed, f"{made.folder}/etc/ca-certificates.crt"), parts.port)
+    parts.environ |= {
         "TMPDIR": f"{made.folder}/tmp",
         "LD_PRELOAD": f"{made.folder}/lib/fs-vault.so",
         "GIT_CONFIG_SYSTEM": f"{made.folder}/etc/gitconfig",
     }
-    made.rules.ports = None if mode == "open" else (port,) if port else ()
-    start.words = [f"{made.folder}/bin/agentbox-enter", "--supervise", str(os.getpid())]
-    start.words += _limits(request, alone.processes(request.identity.uid))
-    if landlock.abi():
-        start.words += ["--landlock", str(start.keep(landlock.ruleset(made.rules)))]
-    if not seccomp.missing():
-        start.words += ["--seccomp", str(start.keep(seccomp.program(namespace=False, network=mode == "open")))]
-        start.words += [] if mode == "open" else ["--connect", str(port)]
-    launcher, entrypoint = f"{made.folder}/bin/agentbox-launch", f"{made.folder}/lib/entrypoint.sh"
-    start.command = [launcher, "/bin/sh", entrypoint, *request.command]
+    made.rules.ports = None if request.policy.network.mode == "open" else (parts.port,) if parts.port else ()
+    return parts
+
+
+def _start(parts: Parts, request: Request) -> Start:
+    """The parts as words and descriptors."""
+    start = Start(parts.environ, command=parts.command, cwd=parts.cwd, listener=parts.listener)
+    limits = [word for name, number in parts.limits.items() for word in ("--limit", f"{name}={number}")]
+    if parts.box is not None:
+        return _in_namespaces(start, parts, parts.box, limits, brokered=request.brokered)
+    opened = request.policy.network.mode == "open"
+    start.words = [f"{parts.layout.folder}/bin/agentbox-enter", "--supervise", str(os.getpid()), *limits]
+    if parts.rules is not None:
+        start.words += ["--landlock", str(start.keep(landlock.ruleset(parts.rules)))]
+    if parts.filtered:
+        start.words += ["--seccomp", str(start.keep(seccomp.program(namespace=False, network=opened)))]
+        start.words += [] if opened else ["--connect", str(parts.port)]
+    return start
+
+
+def _in_namespaces(start: Start, parts: Parts, box: Box, limits: list[str], *, brokered: bool) -> Start:
+    given = start.keep(os.memfd_create("agentbox-bwrap", os.MFD_CLOEXEC))
+    os.write(given, bubblewrap.arguments(box))
+    os.lseek(given, 0, os.SEEK_SET)
+    start.words = [bubblewrap.program(), "--args", str(given), "--", f"{LIBRARY}/bin/agentbox-enter", *limits]
+    start.words += ["--listen", str(egress.PORT)] if brokered else []
+    if parts.filtered:
+        start.words += ["--seccomp", str(start.keep(seccomp.program(namespace=True)))]
+    else:
+        # Nothing else would keep a tool from typing into the terminal; job control is the price.
+        start.words.insert(3, "--new-session")
     return start

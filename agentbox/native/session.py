@@ -11,6 +11,8 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import partial
+from typing import IO, Any
 
 from agentbox.errors import EngineError
 from agentbox.identity import Identity
@@ -63,13 +65,15 @@ class Session:
         if self.agent >= 0:
             os.close(self.agent)
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """Start the sandbox with everything that it is handed."""
+    def start(self, output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+        """Start the sandbox with everything that it is handed. With `output` it has nothing else of our terminal's."""
         plan = self.plan
         control = self.theirs.fileno()
         words = [*plan.words, "--control", str(control), "--", *plan.command]
         try:
-            self.process = _spawn(words, plan, [*plan.keeps, control], self.identity)
+            passed = [*plan.keeps, control]
+            start = _spawn if output is None else partial(_beside, output=output)
+            self.process = start(words, plan, passed, self.identity)
         finally:
             self.theirs.close()
             for fd in plan.keeps:
@@ -122,14 +126,27 @@ def _spawn(words: list[str], plan: Start, passed: list[int], identity: Identity)
     try:
         for number in before:
             signal.signal(number, signal.SIG_IGN)
-        return subprocess.Popen(
-            words, env=plan.environ, cwd=plan.cwd, pass_fds=passed, process_group=group, **as_user(identity)
-        )
-    except OSError as error:
-        raise EngineError(words[0], error.strerror or str(error)) from None
+        return _popen(words, plan, passed, identity, {"process_group": group})
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _beside(
+    words: list[str], plan: Start, passed: list[int], identity: Identity, output: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """The same away from the terminal."""
+    group: dict[str, Any] = {"process_group": 0, "stdin": subprocess.DEVNULL}
+    return _popen(words, plan, passed, identity, {**group, "stdout": output, "stderr": subprocess.STDOUT})
+
+
+def _popen(
+    words: list[str], plan: Start, passed: list[int], identity: Identity, options: dict[str, Any]
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(words, env=plan.environ, cwd=plan.cwd, pass_fds=passed, **options, **as_user(identity))
+    except OSError as error:
+        raise EngineError(words[0], error.strerror or str(error)) from None
 
 
 def _readable(*fds: int, timeout: float) -> bool:

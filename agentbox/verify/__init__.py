@@ -1,4 +1,4 @@
-"""Attacks an agent's container from inside, and the same container without the protection in question: the control.
+"""Attacks an agent's sandbox from inside, and the same sandbox without the protection in question: the control.
 
 An attack counts as denied where it fails with the protection and works without. One that works with it is a breach;
 one that does not work without it has proven nothing.
@@ -12,22 +12,20 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agentbox import owner
-from agentbox.compose import tag
-from agentbox.engine import Engine, Facts
+from agentbox import authority, owner
 from agentbox.errors import EngineError
 from agentbox.identity import Identity
 from agentbox.policy_model import Policy
 from agentbox.state import make_dir, remove_tree
 from agentbox.verify.catalogue import Attack
-from agentbox.verify.listener import Listener, listening
+from agentbox.verify.grounds import Ground
 from agentbox.verify.trial import Outcome, Setting, Trial
-from agentbox.verify.verdict import Verdict, judge
+from agentbox.verify.verdict import Verdict, judge, unclaimed
 
-AT_ONCE = 4
+VAULT = frozenset({"vault"})
 # Without a network these controls could not show anything.
 ONLINE = frozenset({"network", "keys"})
 # Taken over from the host's own environment. The keys that it holds are none of them.
@@ -46,42 +44,63 @@ class Plan:
 Progress = Callable[[str, Attack, bool, Outcome], None]  # agent, attack, whether in a control, what came of it
 
 
-def examine(plan: Plan, identity: Identity, engine: Engine, facts: Facts, progress: Progress) -> list[Verdict]:
-    """Every attack of the plan, judged. Raises EngineError where the container under test does not start."""
-    attacks = [attack for attack in plan.attacks if plan.policy.agent in attack.agents]
+def examine(plan: Plan, identity: Identity, ground: Ground, progress: Progress) -> list[Verdict]:
+    """Every attack of the plan, judged. Raises EngineError where the sandbox under test does not start."""
+    agent = plan.policy.agent
+    mine = [attack for attack in plan.attacks if agent in attack.agents and ground.name in attack.engines]
+    reasons = {attack.path: why for attack in mine if (why := ground.unclaimed(attack))}
+    attacks = [attack for attack in mine if attack.path not in reasons]
+    left = [unclaimed(agent, attack, reasons[attack.path]) for attack in mine if attack.path in reasons]
     if not attacks:
-        return []
-    with _folder(identity) as root, _listener(engine, plan.policy, identity, root) as listener:
+        return left
+    with _folder(identity) as root, ground.listening(plan.policy, identity, root / "listener") as listener:
         passed = {name: os.environ[name] for name in PASSED if name in os.environ}
-        setting = Setting(plan.policy, identity, engine, facts, listener, passed)
-        tested = Trial(setting, attacks, plan.off, agent=True, network=True, root=root / "tested")
+        setting = Setting(plan.policy, identity, ground, listener, passed)
+        authority.folder(identity)  # now, and not by several at a time
+        tested = list(_tested(setting, attacks, plan.off, root))
         controls = list(_controls(setting, attacks, root))
         _run(
-            [tested, *controls],
-            lambda trial, attack, outcome: progress(plan.policy.agent, attack, trial is not tested, outcome),
+            [*tested, *controls],
+            lambda trial, attack, outcome: progress(agent, attack, trial not in tested, outcome),
+            ground.at_once,
         )
-    if tested.failure and not any(each.ran for each in tested.outcomes.values()):
-        raise EngineError(f"agentbox verify {plan.policy.agent}", f"nothing could be tried: {tested.failure}")
-    return [judge(plan.policy.agent, attack, tested, _control_of(attack, controls)) for attack in attacks]
+    if not any(each.ran for trial in tested for each in trial.outcomes.values()):
+        raise EngineError(f"agentbox verify {agent}", f"nothing could be tried: {tested[0].failure}")
+    judged = [judge(agent, attack, _of(attack, tested), _of(attack, controls)) for attack in attacks]
+    return [*judged, *left]
+
+
+def _tested(setting: Setting, attacks: Sequence[Attack], off: frozenset[str], root: Path) -> Iterator[Trial]:
+    """The sandbox as it is; and, for attacks where the agent itself stands, the same without the vault inside it."""
+    groups = [
+        ("tested", off, [attack for attack in attacks if not attack.by_agent]),
+        ("tested-by-agent", off | VAULT, [attack for attack in attacks if attack.by_agent]),
+    ]
+    for name, lacks, group in groups:
+        if group:
+            place = replace(setting, ground=setting.ground.without(lacks))
+            yield Trial(place, group, lacks, agent=name == "tested", network=True, root=root / name)
 
 
 def _controls(setting: Setting, attacks: Sequence[Attack], root: Path) -> Iterator[Trial]:
-    """One container for each set of protections that an attack runs into."""
+    """One sandbox for each set of protections that an attack runs into."""
     groups: dict[frozenset[str], list[Attack]] = defaultdict(list)
     for attack in attacks:
-        groups[attack.stopped_by].append(attack)
+        groups[setting.ground.off(attack) | (VAULT if attack.by_agent else frozenset())].append(attack)
     # Those with an agent in them take longest. It is needed where its own tools are the attackers.
     order = sorted(groups.items(), key=lambda item: (not any(each.is_tool for each in item[1]), -len(item[1])))
     for number, (off, group) in enumerate(order):
         agent = any(attack.is_tool for attack in group)
-        yield Trial(setting, group, off, agent, network=bool(off & ONLINE), root=root / f"control-{number}")
+        network = setting.ground.online or bool(off & ONLINE)
+        place = replace(setting, ground=setting.ground.without(off))
+        yield Trial(place, group, off, agent, network, root=root / f"control-{number}")
 
 
-def _control_of(attack: Attack, controls: Sequence[Trial]) -> Trial:
-    return next(trial for trial in controls if attack in trial.attacks)
+def _of(attack: Attack, trials: Sequence[Trial]) -> Trial:
+    return next(trial for trial in trials if attack in trial.attacks)
 
 
-def _run(trials: Sequence[Trial], report: Callable[[Trial, Attack, Outcome], None]) -> None:
+def _run(trials: Sequence[Trial], report: Callable[[Trial, Attack, Outcome], None], at_once: int) -> None:
     """All of them, some at a time. An interruption ends those that run and starts no other."""
     stop = threading.Event()
 
@@ -89,7 +108,7 @@ def _run(trials: Sequence[Trial], report: Callable[[Trial, Attack, Outcome], Non
         if not stop.is_set():
             trial.run(stop, lambda attack, outcome: report(trial, attack, outcome))
 
-    with ThreadPoolExecutor(min(AT_ONCE, (os.cpu_count() or 1) + 1)) as pool:
+    with ThreadPoolExecutor(min(at_once, (os.cpu_count() or 1) + 1)) as pool:
         try:
             for future in as_completed([pool.submit(one, trial) for trial in trials]):
                 future.result()
@@ -106,9 +125,3 @@ def _folder(identity: Identity) -> Iterator[Path]:
         yield root
     finally:
         remove_tree(root)
-
-
-@contextmanager
-def _listener(engine: Engine, policy: Policy, identity: Identity, root: Path) -> Iterator[Listener]:
-    with listening(engine, tag(identity, policy.agent), identity, root / "listener") as found:
-        yield found

@@ -7,6 +7,9 @@
     # proof: canary | output REGEX | changed PATH | arrived | unreported PATH
     # source: where the idea is from
     # agents: pi claude                      all, where this line is missing
+    # engines: native                        both, where this line is missing
+    # as: tool + agent                       a tool, where this line is missing; as the agent, no vault is around it
+    # kernel: kernel.io_uring_disabled=2     settings of a kernel that refuses it by itself, or ENOSYS
 
 A .tool file names one call of the agent's own file tools: `read PATH` or `write PATH`.
 """
@@ -15,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -27,7 +30,11 @@ from agentbox.verify.protections import PROTECTIONS
 FAMILIES = ("file", "node", "process", "credentials", "network", "later", "bounds")
 PROGRAMS = {".sh": "bash", ".py": "python3", ".mjs": "node", ".tool": ""}
 OWN = Path(__file__).resolve().parent / "attacks"
-HEADERS = ("says", "stopped by", "proof", "source", "agents")
+NEEDED = ("says", "stopped by", "proof", "source")
+HEADERS = (*NEEDED, "agents", "engines", "as", "kernel")
+ENGINES = ("docker", "native")
+TOOL, AGENT = "tool", "agent"
+SETTING = re.compile(r"ENOSYS|[a-z0-9_]+(?:\.[a-z0-9_]+)+=[0-9,]+")
 PROOFS = {"canary": False, "output": True, "changed": True, "arrived": False, "unreported": True}
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 LARGEST = 64 * 1024
@@ -35,7 +42,9 @@ LARGEST = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One attack. `stopped_by` are the protections that its control is without, `proof` shows that it has worked."""
+    """One attack. `stopped_by` are the protections that its control is without, `proof` shows that it has worked.
+    `by_agent`: it stands where the agent does, which no vault confines. `kernel` are settings of a kernel that refuses
+    it by itself."""
 
     name: str
     family: str
@@ -47,6 +56,9 @@ class Attack:
     agents: tuple[str, ...]
     kind: str
     text: str
+    engines: tuple[str, ...] = ENGINES
+    by_agent: bool = False
+    kernel: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -72,10 +84,10 @@ def load(*folders: Path) -> list[Attack]:
     found: dict[str, Attack] = {}
     for folder in folders:
         for path in _files(folder):
-            attack = parse(path)
-            if attack.path in found:
-                raise _wrong(path, f"there is a {attack.path} already", "give it another name")
-            found[attack.path] = attack
+            for attack in parse(path):
+                if attack.path in found:
+                    raise _wrong(path, f"there is a {attack.path} already", "give it another name")
+                found[attack.path] = attack
     # The agent's own tools come first, and what takes all there is last.
     return sorted(found.values(), key=lambda each: (not each.is_tool, FAMILIES.index(each.family), each.name))
 
@@ -100,8 +112,8 @@ def select(attacks: Iterable[Attack], only: Iterable[str]) -> list[Attack]:
     return [attack for attack in known if any(named(attack, text) for text in wanted)]
 
 
-def parse(path: Path) -> Attack:
-    """The attack in one file."""
+def parse(path: Path) -> list[Attack]:
+    """The attack in one file: two, where it is one of the agent as well as of its tools."""
     family, name = path.parent.name, path.stem
     if family not in FAMILIES:
         raise _wrong(path, f"its folder is no family: {', '.join(FAMILIES)}", f"move it to {FAMILIES[0]}/, say")
@@ -109,11 +121,16 @@ def parse(path: Path) -> Attack:
         raise _wrong(path, "its name may have small letters, digits and - only", "rename it")
     text = _read(path)
     head = dict(_headers(path, text))
-    for key in HEADERS[:4]:
+    for key in NEEDED:
         if not head.get(key):
             raise _wrong(path, f"there is no line `# {key}: …` at its head", "agentbox/verify/attacks has examples")
     stopped_by = _words(path, head["stopped by"], "stopped by", tuple(PROTECTIONS))
     agents = _words(path, head.get("agents", ""), "agents", agent_names())
+    engines = _words(path, head.get("engines", ""), "engines", ENGINES)
+    roles = _words(path, head.get("as", ""), "as", (TOOL, AGENT)) or [TOOL]
+    kernel = head.get("kernel", "").split()
+    if wrong := next((each for each in kernel if not SETTING.fullmatch(each)), ""):
+        raise _wrong(path, f"kernel: {wrong!r} is no setting", "ENOSYS, or as in kernel.io_uring_disabled=2")
     proof, _, argument = head["proof"].partition(" ")
     if PROOFS.get(proof) is not bool(argument.strip()):
         raise _wrong(
@@ -121,10 +138,15 @@ def parse(path: Path) -> Attack:
         )
     attack = Attack(
         name, family, head["says"], frozenset(stopped_by), proof, argument.strip(), head["source"],
-        tuple(agents) or agent_names(), path.suffix, text,
+        tuple(agents) or agent_names(), path.suffix, text, tuple(engines) or ENGINES, kernel=tuple(kernel),
     )  # fmt: skip
     _check(path, attack)
-    return attack
+    if AGENT not in roles:
+        return [attack]
+    own = replace(attack, name=f"{name}-by-agent", by_agent=True, stopped_by=attack.stopped_by - {"vault"})
+    if not own.stopped_by or attack.is_tool:
+        raise _wrong(path, "as: agent: the vault does not confine it", "name what else stops it")
+    return [attack, own] if TOOL in roles else [own]
 
 
 def _check(path: Path, attack: Attack) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -18,6 +20,8 @@ from agentbox.state import make_dir
 
 PORT, LISTED_PORT, UDP_PORT, DNS_PORT = 8000, 8001, 8002, 53
 LISTED, UNLISTED = "listed.agentbox.test", "unlisted.agentbox.test"
+# None of those that agents leave their proxy aside for.
+HERE = "127.0.0.2"
 PROGRAM = Path(__file__).resolve().parent / "inside" / "listener.py"
 
 
@@ -28,6 +32,10 @@ class Listener:
     network: str
     address: str
     log: Path
+    port: int = PORT
+    listed: int = LISTED_PORT
+    udp: int = UDP_PORT
+    dns: int = DNS_PORT
 
     def heard(self, token: str) -> bool:
         with suppress(OSError):
@@ -37,16 +45,24 @@ class Listener:
     def known_to(self, policy: Policy) -> Policy:
         """The policy with one host more on the allow-list: the listener, under one of its names and at one port."""
         network = policy.network
-        allowed = Allowed(parse(f"{LISTED}:{LISTED_PORT}", private=True), "agentbox verify")
+        allowed = Allowed(parse(f"{LISTED}:{self.listed}", private=True), "agentbox verify")
         names = {LISTED: self.address, UNLISTED: self.address}
         changed = replace(network, allowed=(*network.allowed, allowed), addresses={**network.addresses, **names})
         return replace(policy, network=changed)
 
     @property
+    def curlrc(self) -> str:
+        """The names for curl, where no resolver could be told of them. Whoever asks a proxy leaves names to that."""
+        if self.network:
+            return ""
+        pairs = [(name, port) for name in (LISTED, UNLISTED) for port in (self.port, self.listed)]
+        return "".join(f'resolve = "{name}:{port}:{self.address}"\n' for name, port in pairs)
+
+    @property
     def names(self) -> dict[str, str]:
         return {
-            "LISTENER": self.address, "PORT": str(PORT), "UDP_PORT": str(UDP_PORT), "DNS_PORT": str(DNS_PORT),
-            "LISTED": LISTED, "UNLISTED": UNLISTED, "LISTED_PORT": str(LISTED_PORT),
+            "LISTENER": self.address, "PORT": str(self.port), "UDP_PORT": str(self.udp), "DNS_PORT": str(self.dns),
+            "LISTED": LISTED, "UNLISTED": UNLISTED, "LISTED_PORT": str(self.listed),
         }  # fmt: skip
 
 
@@ -80,3 +96,19 @@ def listening(engine: Engine, image: str, identity: Identity, folder: Path) -> I
         with suppress(AgentboxError):
             engine.remove(name)
             engine.remove_network(name)
+
+
+@contextmanager
+def listening_here(identity: Identity, folder: Path) -> Iterator[Listener]:
+    """The same as a process of this machine, at one of its loopback's addresses and at free ports."""
+    make_dir(folder, identity)
+    log = folder / "arrived"
+    words = [sys.executable, "-I", "-S", str(PROGRAM), str(log), UNLISTED, HERE]
+    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, cwd="/", env={})
+    try:
+        assert process.stdout is not None
+        ports = [int(word) for word in process.stdout.readline().split()]
+        yield Listener("", HERE, log, *ports)
+    finally:
+        process.kill()
+        process.communicate()

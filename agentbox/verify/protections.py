@@ -16,6 +16,8 @@ from agentbox.guard_render import LIBRARY
 from agentbox.policy_model import Policy
 
 Model = dict[str, Any]
+# A variable of the host's that nobody has named.
+UNKNOWN = "AGENTBOX_VERIFY_UNKNOWN"
 # What makes an agent's in-process guard: a file of its image, and what to put there to be without.
 GUARDS = {
     "pi": (f"{LIBRARY}/prepare.sh", 'agent=pi\nprepare_agent() { exec pi --no-approve "$@"; }\n'),
@@ -27,13 +29,14 @@ GUARDS = {
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What taking a protection away needs to know: the agent, a folder of the host's for files to mount, and the
-    network of the listener with its address."""
+    """What taking a protection away needs to know: the agent, a folder of the host's for files to mount, the network of
+    the listener with its address, and where a broker's secrets are."""
 
     agent: str
     folder: Path
     network: str = ""
     listener: str = ""
+    secrets: Path = Path()
 
 
 def _same(policy: Policy) -> Policy:
@@ -47,7 +50,8 @@ def _untouched(service: Model, context: Context) -> None:
 @dataclass(frozen=True, slots=True)
 class Protection:
     """`policy` and `service` are what becomes of the policy, and of the container's part of the compose model, without
-    it. What has neither is left out by trial.py, which lays the container out."""
+    it. What has neither is left out by trial.py, which lays the container out, or by the native engine alone
+    (sandboxes.py)."""
 
     says: str
     policy: Callable[[Policy], Policy] = _same
@@ -71,6 +75,10 @@ def _open_network(policy: Policy) -> Policy:
 def _keys_inside(policy: Policy) -> Policy:
     names = tuple(each.name for each in policy.credentials)
     return _open_network(replace(policy, env=replace(policy.env, keep=(*policy.env.keep, *names))))
+
+
+def _whole_environment(policy: Policy) -> Policy:
+    return replace(policy, env=replace(policy.env, passed=(*policy.env.passed, UNKNOWN)))
 
 
 def _writable_hooks(policy: Policy) -> Policy:
@@ -129,6 +137,7 @@ PROTECTIONS: dict[str, Protection] = {
     "seccomp": Protection("agentbox's seccomp profile", service=_no_seccomp),
     "network": Protection("the broker, its allow-list, and no other way out", policy=_open_network),
     "keys": Protection("keys stay outside, with the broker", policy=_keys_inside),
+    "environment": Protection("of the host's environment only named variables", policy=_whole_environment),
     "masks": Protection("secrets of the workspace are covered"),
     "mounts": Protection("of the host's home nothing is mounted but the agent's state", service=_home),
     "hooks": Protection("git's hooks are read-only", policy=_writable_hooks),
@@ -138,6 +147,7 @@ PROTECTIONS: dict[str, Protection] = {
     "privileges": Protection("no_new_privs: none are gained by exec", service=_new_privileges),
     "rootfs": Protection("a read-only root file system", service=_writable),
     "noexec": Protection("nothing in temporary places can be executed", service=_executable),
+    "processes": Protection("other processes are out of reach"),
     "pids": Protection("a bound on processes", service=_no_pids),
     "memory": Protection("a bound on memory", service=_no_memory),
 }

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from agentbox import __version__
 from agentbox.errors import one_line
 from agentbox.verify.catalogue import FAMILIES, Attack
-from agentbox.verify.verdict import BREACH, DENIED, UNPROVEN, Verdict
+from agentbox.verify.verdict import BREACH, DENIED, LEVELS, REFUSED, UNCLAIMED, UNPROVEN, Verdict
 
 # What XML 1.0 cannot hold; one_line has written out the control characters, but not these.
 NO_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")
@@ -35,13 +35,13 @@ def _cell(found: Sequence[Verdict]) -> str:
         return "-"
     level = Counter(each.level for each in found)
     text = f"{level[DENIED]}/{len(found)} denied"
-    wrong = [f"{level[name]} {name}" for name in (BREACH, UNPROVEN) if level[name]]
-    return ", ".join([text, *wrong])
+    other = [f"{level[name]} {name}" for name in LEVELS if level[name] and name != DENIED]
+    return ", ".join([text, *other])
 
 
 def lines(verdicts: Sequence[Verdict]) -> list[str]:
     """Two lines for each verdict that is not `denied`, the breaches first."""
-    wrong = sorted((each for each in verdicts if each.level != DENIED), key=lambda each: each.level != BREACH)
+    wrong = sorted((each for each in verdicts if each.level != DENIED), key=lambda each: LEVELS.index(each.level))
     found = []
     for each in wrong:
         attack = each.attack
@@ -62,7 +62,7 @@ def data(verdicts: Sequence[Verdict], seconds: Mapping[str, float]) -> dict[str,
         for each in verdicts
     ]
     count = Counter(each.level for each in verdicts)
-    summary = {name.replace(" ", "_"): count[name] for name in (DENIED, BREACH, UNPROVEN)}
+    summary = {name.replace(" ", "_"): count[name] for name in LEVELS}
     return {
         "agentbox": __version__,
         "summary": summary,
@@ -78,25 +78,29 @@ def described(attack: Attack) -> dict[str, Any]:
         "says": attack.says,
         "stopped_by": sorted(attack.stopped_by),
         "source": attack.source,
+        "engines": list(attack.engines),
     }
 
 
 def junit(verdicts: Sequence[Verdict], seconds: Mapping[str, float]) -> bytes:
-    """One suite for each agent. A breach is a failure; what was not proven, an error."""
+    """One suite for each agent. A breach is a failure; what was not proven, an error; what could not be tried, or is
+    not claimed, is skipped."""
+    kinds = {BREACH: "failure", UNPROVEN: "error"}
     root = ElementTree.Element("testsuites", name="agentbox verify")
     for agent in dict.fromkeys(each.agent for each in verdicts):
         own = [each for each in verdicts if each.agent == agent]
         level = Counter(each.level for each in own)
         suite = ElementTree.SubElement(
             root, "testsuite", name=agent, tests=str(len(own)), failures=str(level[BREACH]),
-            errors=str(level[UNPROVEN]), time=f"{seconds.get(agent, 0):.1f}",
+            errors=str(level[UNPROVEN]), skipped=str(level[REFUSED] + level[UNCLAIMED]),
+            time=f"{seconds.get(agent, 0):.1f}",
         )  # fmt: skip
         for each in own:
             case = ElementTree.SubElement(
                 suite, "testcase", classname=f"{agent}.{each.attack.family}", name=each.attack.name
             )
             if each.level != DENIED:
-                kind = "failure" if each.level == BREACH else "error"
+                kind = kinds.get(each.level, "skipped")
                 ElementTree.SubElement(case, kind, message=_xml(each.why)).text = _xml(each.output)
     ElementTree.indent(root)
     return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"

@@ -1,10 +1,12 @@
-"""One container of verify: laid out, run to its end beside others, and every attack in it judged by what it left."""
+"""One sandbox of verify: laid out, run to its end beside others, and every attack in it judged by what it left."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
+import shlex
 import shutil
 import stat
 import string
@@ -16,24 +18,25 @@ from pathlib import Path
 from typing import Any
 
 from agentbox import credentials, gitdir, githooks, hostenv, hostrun, mask, session
-from agentbox.engine import Engine, Facts
 from agentbox.errors import AgentboxError, one_line
 from agentbox.gitplan import Plan
 from agentbox.identity import Identity
+from agentbox.native.instance import moved
 from agentbox.policy_model import Policy
 from agentbox.state import remove_tree
 from agentbox.verify import world as worlds
 from agentbox.verify.catalogue import PROGRAMS, Attack, tool_call
+from agentbox.verify.grounds import Ground, Job
 from agentbox.verify.listener import Listener
-from agentbox.verify.protections import Context, model_without, policy_without
-from agentbox.verify.seeds import NO_NETWORK, PORT, SEEDS
+from agentbox.verify.outside import Model, model
+from agentbox.verify.protections import UNKNOWN, Context, policy_without
+from agentbox.verify.seeds import NO_NETWORK, SEEDS
 from agentbox.verify.world import HIDDEN, INSIDE, Watch, World
 from agentbox.workspace import Mount
 
 PROGRAM_FOLDER = Path(__file__).resolve().parent / "inside"
 PROGRAMS_INSIDE = ("start.sh", "runner.py", "play.py", "attack.py", "fake_model.py", "model_script.py")
-RUNNER = ("python3", f"{INSIDE}/runner.py")
-ENTRYPOINT = ["/usr/local/bin/agentbox-launch", f"{INSIDE}/start.sh"]
+RUNNER = f"{INSIDE}/runner.py"
 POLL_SECONDS, SETTLE_SECONDS = 0.01, 0.3
 TAIL = 300
 # Proofs that lie in files of the host's, and families whose attacks do not get in each other's way.
@@ -43,29 +46,30 @@ BESIDE = ("node", "network")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What all containers of one agent have in common."""
+    """What all sandboxes of one agent have in common."""
 
     policy: Policy
     identity: Identity
-    engine: Engine
-    facts: Facts
+    ground: Ground
     listener: Listener
     environ: dict[str, str]
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of one attack in one container: whether it ran, whether it worked, and what it printed."""
+    """What came of one attack in one sandbox: whether it ran, whether it worked, what it printed, and what
+    the kernel has against it."""
 
     ran: bool = False
     worked: bool = False
     output: str = ""
+    kernel: str = ""
 
 
 @dataclass(slots=True)
 class Trial:
-    """Attacks in one container, which is without the protections `off`. With `agent` it is the agent's own shell tool
-    that starts them; without, the container is what `agentbox shell` gives, and a program of verify's own stands in for
+    """Attacks in one sandbox, which is without the protections `off`. With `agent` it is the agent's own shell tool
+    that starts them; without, the sandbox is what `agentbox shell` gives, and a program of verify's own stands in for
     the agent's process. `network`: whether it needs one."""
 
     setting: Setting
@@ -78,21 +82,26 @@ class Trial:
     failure: str = ""
 
     def run(self, stop: threading.Event, report: Callable[[Attack, Outcome], None]) -> None:
-        """Fill `outcomes`; `failure` says what went wrong with the container as a whole."""
+        """Fill `outcomes`; `failure` says what went wrong with the sandbox as a whole."""
         self.outcomes = {attack.path: Outcome() for attack in self.attacks}
         run_ids: list[str] = []
         try:
-            world = worlds.build(self.root, _common(self.setting.policy, self.setting.listener), self.setting.identity)
-            bench = _Bench(self, world)
+            setting = self.setting
+            played = model(setting.ground, self._mode(), with_agent=self.agent)
+            policy = played.known_to(_common(setting.policy, setting.listener))
+            world = worlds.build(self.root, policy, setting.identity, played.url)
+            run_id = os.urandom(6).hex()
+            bench = _Bench(self, world, played, run_id)
             bench.lay_out()
-            request = self._request(world, run_ids)
+            request, context = self._request(world), self._context(world, run_id)
+            job = Job(world, self.off, context, run_id, run_ids.append)
             over = threading.Event()
             watcher = threading.Thread(target=bench.watch, args=(over, report), daemon=True)
             log = self.root / "log"
             watcher.start()
             try:
-                with log.open("wb") as output:
-                    code = session.run_beside(request, self.setting.engine, output, stop)
+                with log.open("wb") as output, played.beside(world):
+                    code = setting.ground.run(request, job, output, stop)
             finally:
                 over.set()
                 watcher.join()
@@ -105,47 +114,46 @@ class Trial:
                 _forget(self.setting.identity, run_id)
 
     def _said(self, log: Path, code: int) -> str:
-        text = log.read_text(errors="replace").strip() or f"the container ended with {code}"
+        text = log.read_text(errors="replace").strip() or f"the sandbox ended with {code}"
         return one_line(text[-TAIL:])
 
-    def _request(self, world: World, run_ids: list[str]) -> session.Request:
+    def _mode(self) -> str:
+        return policy_without(self.setting.policy, self.off).network.mode if self.network else "none"
+
+    def _context(self, world: World, run_id: str) -> Context:
+        listener = self.setting.listener
+        secrets = self.setting.identity.secrets / run_id
+        return Context(world.policy.agent, world.root, listener.network, listener.address, secrets)
+
+    def _request(self, world: World) -> session.Request:
         setting, who, off = self.setting, self.setting.identity, self.off
         policy = policy_without(world.policy, off)
-        if not self.network:
-            policy = replace(policy, network=replace(policy.network, mode="none"))
+        policy = replace(policy, network=replace(policy.network, mode=self._mode()))
         seed = SEEDS[policy.agent]
         environ = setting.environ | {name: world.canary(prefix) for name, prefix in _keys(policy)}
+        environ[UNKNOWN] = world.canary("unknown-")
         keys = credentials.find(policy, who, environ, [])
         extra = [
             *seed.extra,
             f"{HIDDEN}={world.canary('sk-hidden-')}",
-            *(NO_NETWORK if policy.network.mode == "none" else ()),
+            *(NO_NETWORK if policy.network.mode == "none" and not setting.ground.model_outside("none") else ()),
         ]
         environment, private = hostenv.environment(policy, environ, {}, extra, keys)
         plan, folders = self._git(policy, world), world.mounts
         masks = mask.find(policy.mask, folders, who, mask.Wish("masks" in off)).places
-        context = Context(policy.agent, world.root, setting.listener.network, setting.listener.address)
         if "user" in off:
             worlds.open_to_all(world.root)
-
-        def alter(model: dict[str, Any]) -> None:
-            run_ids.append(model["name"].removeprefix("agentbox-"))
-            service = model["services"][policy.agent]
-            service["entrypoint"] = ENTRYPOINT
-            model_without(model, off, context)
 
         return session.Request(
             policy=policy,
             identity=who,
             mounts=[*folders, Mount(world.verify, INSIDE)],
-            command=[*policy.command.argv, *seed.turn] if self.agent else list(RUNNER),
+            command=[*policy.command.argv, *seed.turn] if self.agent else _runner(setting.ground, world),
             environment=environment,
             private={**environ, **private},
-            facts=setting.facts,
             masks=masks,
             git=plan,
             keys=keys,
-            alter=alter,
         )
 
     def _git(self, policy: Policy, world: World) -> Plan:
@@ -166,6 +174,10 @@ def _keys(policy: Policy) -> list[tuple[str, str]]:
     return [(each.name, each.prefix) for each in policy.credentials if each.name in policy.env.secret]
 
 
+def _runner(ground: Ground, world: World) -> list[str]:
+    return ["python3", moved(RUNNER, ground.places(world))]
+
+
 def _forget(identity: Identity, run_id: str) -> None:
     """What the broker refused here is no news to the user."""
     for folder in (identity.own_state / "audit").glob(f"*-{run_id}"):
@@ -173,10 +185,10 @@ def _forget(identity: Identity, run_id: str) -> None:
 
 
 class _Bench:
-    """The attacks' files in the container, and the host's side of the talk about them."""
+    """The attacks' files in the sandbox, and the host's side of the talk about them."""
 
-    def __init__(self, trial: Trial, world: World) -> None:
-        self.trial, self.world = trial, world
+    def __init__(self, trial: Trial, world: World, played: Model, run_id: str) -> None:
+        self.trial, self.world, self.model, self.run_id = trial, world, played, run_id
         self.tokens = {attack.path: secrets.token_hex(8) for attack in trial.attacks}
         self.socket = world.canary("socket-")
         self.watches: dict[str, Watch] = {}
@@ -196,32 +208,48 @@ class _Bench:
             if attack.is_tool:
                 calls.append({"number": number, **self._call(attack, environment)})
                 continue
-            file = f"attack-{number}-{attack.name}{attack.kind}"
-            (place / file).write_text(attack.text)
-            program = PROGRAMS[attack.kind]
-            beside = attack.family in BESIDE and attack.proof not in WATCHED
-            listed.append(
-                {"number": number, "file": file, "program": program, "environment": environment, "beside": beside}
-            )
-            self._watch(attack, number, environment)
+            listed.append(self._listed(attack, number, environment))
+            self._watch(attack, number)
         timeout = SEEDS[self.world.policy.agent].timeout
-        shell = [{"call": "shell", "command": " ".join(RUNNER), "timeout": timeout}] if listed else []
+        words = _runner(self.trial.setting.ground, self.world)
+        shell = [{"call": "shell", "command": shlex.join(words), "timeout": timeout}] if listed else []
         (place / "plan.json").write_text(json.dumps({"attacks": listed, "environment": {}}))
         if self.trial.agent or "vault" in self.trial.off:
-            stand_in = not self.trial.agent
-            script = {"port": PORT, "socket": self.socket, "calls": [*calls, *shell], "stand_in": stand_in}
-            (place / "script.json").write_text(json.dumps(script))
+            script = {"port": self.model.port, "socket": self.socket, "name": self.run_id, "calls": [*calls, *shell]}
+            script["stand_in"] = not self.trial.agent
+            (self.model.folder(self.world) / "script.json").write_text(json.dumps(script))
+        if curlrc := self.trial.setting.listener.curlrc:
+            (place / ".curlrc").write_text(curlrc)
         for path in place.rglob("*"):
             path.chmod(0o755 if path.is_dir() or path.suffix == ".sh" else 0o644)
             worlds.own(path, self.world.identity)
 
+    def _listed(self, attack: Attack, number: int, environment: dict[str, str]) -> dict[str, Any]:
+        """An attack as runner.py knows it."""
+        file = f"attack-{number}-{attack.name}{attack.kind}"
+        (self.world.verify / file).write_text(attack.text)
+        return {
+            "number": number,
+            "file": file,
+            "program": self.trial.setting.ground.program(PROGRAMS[attack.kind]),
+            "environment": environment,
+            "beside": attack.family in BESIDE and attack.proof not in WATCHED,
+            "kernel": attack.kernel,
+        }
+
     def _call(self, attack: Attack, environment: dict[str, str]) -> dict[str, str]:
         verb, path = tool_call(attack) or ("read", "")
-        number = self.trial.attacks.index(attack)
-        self._watch(attack, number, environment)
+        self._watch(attack, self.trial.attacks.index(attack))
         return {"call": verb, "path": _filled(path, environment), "content": self.tokens[attack.path]}
 
     def _environment(self, attack: Attack) -> dict[str, str]:
+        """What an attack knows by name, where that is in the sandbox."""
+        setting, places = self.trial.setting, self.trial.setting.ground.places(self.world)
+        names = {"SOCKET": self.run_id, "CURL_HOME": INSIDE} | self._names(attack) | setting.listener.names
+        names |= setting.ground.names(self.world, self.run_id)
+        return {name: moved(text, places) for name, text in names.items()}
+
+    def _names(self, attack: Attack) -> dict[str, str]:
         policy = self.world.policy
         secret = self.world.places["SECRET"]
         names = {"AGENT": policy.agent, "STATE": policy.state[0].path, "SECRET_DIR": secret.rpartition("/")[0]}
@@ -230,24 +258,24 @@ class _Bench:
         names |= {"COMMAND": policy.command.argv[0], "EXECUTABLE": policy.command.exe}
         keys = _keys(policy)
         names |= {"KEY": keys[0][0] if keys else ""}
-        return {**names, **self.world.places, **self.trial.setting.listener.names}
+        return {**names, **self.world.places}
 
-    def _watch(self, attack: Attack, number: int, environment: dict[str, str]) -> None:
+    def _watch(self, attack: Attack, number: int) -> None:
         if attack.proof not in WATCHED:
             return
-        path = self.world.on_host(_filled(attack.argument, environment))
+        path = self.world.on_host(_filled(attack.argument, self._names(attack)))
         if path is not None:
             self.watches[attack.path] = Watch(path, self.trial.root / f"kept-{number}")
 
     def watch(self, over: threading.Event, report: Callable[[Attack, Outcome], None]) -> None:
-        """Judge each attack as soon as it is through; goes on until the container is gone."""
+        """Judge each attack as soon as it is through; goes on until the sandbox is gone."""
         told: set[int] = set()
         while True:
             last = over.wait(POLL_SECONDS)
-            for number, output in self._arrived(told):
+            for number, output, kernel in self._arrived(told):
                 attack = self.trial.attacks[number]
                 outcome = self.trial.outcomes[attack.path]
-                outcome.ran, outcome.output = True, output
+                outcome.ran, outcome.output, outcome.kernel = True, output, kernel
                 outcome.worked = self._worked(attack, output)
                 (self.world.verify / f"ack/{number}").touch()
                 report(attack, outcome)
@@ -258,14 +286,15 @@ class _Bench:
             if attack.proof == "arrived":
                 self.trial.outcomes[attack.path].worked = self.trial.setting.listener.heard(self.tokens[attack.path])
 
-    def _arrived(self, told: set[int]) -> Iterator[tuple[int, str]]:
+    def _arrived(self, told: set[int]) -> Iterator[tuple[int, str, str]]:
         with suppress(OSError):
             for path in sorted((self.world.verify / "out").iterdir()):
                 number = int(path.name) if path.name.isdigit() else len(self.trial.attacks)
                 if number not in told and number < len(self.trial.attacks) and stat.S_ISREG(path.lstat().st_mode):
                     told.add(number)
                     with suppress(ValueError, KeyError):
-                        yield number, str(json.loads(path.read_text())["output"])
+                        found = json.loads(path.read_text())
+                        yield number, str(found["output"]), one_line(str(found.get("kernel", "")))[:TAIL]
 
     def _worked(self, attack: Attack, output: str) -> bool:
         if attack.proof == "canary":

@@ -10,6 +10,11 @@ from agentbox.verify.catalogue import Attack
 from agentbox.verify.trial import Trial
 
 DENIED, BREACH, UNPROVEN = "denied", "breach", "not proven"
+# The kernel does not let anybody do that here: there is nothing for agentbox to stop, and nothing to be shown.
+REFUSED = "refused by the kernel"
+# What this engine does not claim to stop: not tried.
+UNCLAIMED = "not claimed here"
+LEVELS = (DENIED, BREACH, UNPROVEN, REFUSED, UNCLAIMED)
 SHOWN = 400
 
 
@@ -36,10 +41,17 @@ def judge(agent: str, attack: Attack, tested: Trial, control: Trial) -> Verdict:
         return Verdict(
             agent, attack, UNPROVEN, f"the control, without {attack.protections}, did not run: {control.failure}"
         )
+    if not there.worked and there.kernel:
+        return Verdict(agent, attack, REFUSED, f"it fails without {attack.protections} too: {there.kernel}")
     if not there.worked:
         said = one_line(there.output.strip())[-SHOWN:]
         return Verdict(agent, attack, UNPROVEN, f"it fails without {attack.protections} too", said)
     return Verdict(agent, attack, DENIED, output=output)
+
+
+def unclaimed(agent: str, attack: Attack, why: str) -> Verdict:
+    """The verdict on what was not tried."""
+    return Verdict(agent, attack, UNCLAIMED, why)
 
 
 def exit_code(verdicts: Iterable[Verdict]) -> int:

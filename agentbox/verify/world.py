@@ -19,6 +19,8 @@ from agentbox.workspace import TARGET, Mount
 HIDDEN = "AGENTBOX_VERIFY_HIDDEN"
 ALNUM = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 INSIDE = "/verify"
+# What else lies in a home and is nobody's business.
+PRIVATE = (".config/gh/hosts.yml", ".bash_history", ".mozilla/cookies", "other-project/notes.txt")
 
 
 @dataclass(slots=True)
@@ -65,8 +67,8 @@ class World:
         return None
 
 
-def build(root: Path, policy: Policy, identity: Identity) -> World:
-    """A world below `root`, for a policy whose state is moved there."""
+def build(root: Path, policy: Policy, identity: Identity, url: str) -> World:
+    """A world below `root`, for a policy whose state is moved there. `url` is the model's address."""
     state = tuple(replace(each, host=str(root / "state" / each.host)) for each in policy.state)
     keyless = tuple(replace(each, file="", keyring="") for each in policy.credentials)
     env = replace(policy.env, hide=(*policy.env.hide, HIDDEN))
@@ -75,7 +77,7 @@ def build(root: Path, policy: Policy, identity: Identity) -> World:
         make_dir(root / name, identity)
     for each in state:
         make_dir(Path(each.host), identity)
-    for path, text in SEEDS[policy.agent].files(world.canary).items():
+    for path, text in SEEDS[policy.agent].files(world.canary, url).items():
         _put(world, world.on_host(path), text)
     for name, text in _workspace(world.canary).items():
         _put(world, world.workspace / name, text)
@@ -84,6 +86,8 @@ def build(root: Path, policy: Policy, identity: Identity) -> World:
     key = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{world.canary()}\n-----END OPENSSH PRIVATE KEY-----\n"
     _put(world, root / "home/.ssh/id_ed25519", key)
     _put(world, root / "home/.aws/credentials", f"[default]\naws_secret_access_key = {world.canary()}\n")
+    for path in PRIVATE:
+        _put(world, root / "home" / path, f"{world.canary()}\n")
     return world
 
 

@@ -19,11 +19,13 @@ from xml.etree import ElementTree
 
 import attack as inside_attack
 import pytest
+import runner
 
 from agentbox import compose, egress, identity, policy, runtimes, session, verify
 from agentbox.engine import Engine, Facts
 from agentbox.errors import EngineError
-from agentbox.verify import catalogue, listener, protections, report, seeds, verdict
+from agentbox.harness import Installed
+from agentbox.verify import catalogue, grounds, listener, protections, report, sandboxes, seeds, verdict
 from agentbox.verify.catalogue import Attack
 from agentbox.verify.protections import PROTECTIONS, Context
 from agentbox.verify.world import Watch
@@ -94,6 +96,10 @@ WRONG = {
     "no call": ("file/x.tool", HEAD, "names no call"),
     "two calls": ("file/x.tool", HEAD + "read a\nread b\n", "names no call"),
     "an unknown call": ("file/x.tool", HEAD + "eat a\n", "names no call"),
+    "an engine that is none": ("file/x.sh", HEAD + "# engines: podman\n", "engines: there is no 'podman'"),
+    "a role that is none": ("file/x.sh", HEAD + "# as: root\n", "as: there is no 'root'"),
+    "the agent's, where only the vault is": ("file/x.sh", HEAD + "# as: agent\n", "the vault does not confine it"),
+    "a setting that is none": ("file/x.sh", HEAD + "# kernel: /proc/x\n", "kernel: '/proc/x' is no setting"),
     "one that is there": ("file/cat.sh", HEAD, "there is a file/cat already"),
 }
 
@@ -182,7 +188,15 @@ PLACES = {
     "masks": set(),
     "hooks": set(),
     "report": set(),
+    # Of the environment, which a trial makes.
+    "environment": set(),
+    # The native engine's alone.
+    "processes": set(),
 }
+
+
+# Those that a trial, or the policy, is without, whatever the engine.
+BY_TRIAL = {"masks", "hooks", "report", "network", "keys", "environment"}
 
 
 def described(tmp_path: Path, off: set[str]) -> dict[str, Any]:
@@ -210,7 +224,7 @@ def test_each_protection_has_its_place_in_that_table():
 
 # --- containers that are none --------------------------------------------------------------------------------------------
 
-Play = Callable[["Scene", Attack], str]
+Play = Callable[["Scene", Attack], str | dict[str, str]]
 
 
 class Scene:
@@ -219,14 +233,21 @@ class Scene:
     def __init__(self, request: session.Request) -> None:
         places = {mount.target: mount.source for mount in request.mounts}
         self.verify, self.workspace = places["/verify"], places["/workspace"]
-        self.tested = self.verify.parent.name == "tested"
+        self.tested = self.verify.parent.name.startswith("tested")
         self.root = self.verify.parent
         self.request = request
+
+    def public(self) -> str:
+        return (self.workspace / "public.txt").read_text()
 
     def secret(self) -> str:
         where = seeds.SEEDS[self.request.policy.agent].places["SECRET"]
         state = next(each for each in self.request.policy.state if where.startswith(each.path))
         return (Path(state.host) / where.removeprefix(state.path + "/")).read_text()
+
+
+def named(call: dict[str, Any], path: str) -> bool:
+    return Path(call["file"]).stem == f"attack-{call['number']}-{path.partition('/')[2]}"
 
 
 def everything_denied(scene: Scene, attack: Attack) -> str:
@@ -245,9 +266,11 @@ def stage(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Play], None]
             calls = json.loads((scene.verify / "plan.json").read_text())["attacks"]
             for call in calls:
                 text = (scene.verify / call["file"]).read_text()
-                attack = next(each for each in attacks.values() if each.text == text)
+                attack = next(each for path, each in attacks.items() if each.text == text and named(call, path))
                 part = scene.verify / "out/.part"
-                part.write_text(json.dumps({"number": call["number"], "output": play(scene, attack)}))
+                answer = play(scene, attack)
+                told = answer if isinstance(answer, dict) else {"output": answer}
+                part.write_text(json.dumps({"number": call["number"], **told}))
                 part.rename(scene.verify / f"out/{call['number']}")
                 until = threading.Event()
                 for _ in range(500):
@@ -262,9 +285,10 @@ def stage(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Play], None]
             yield listener.Listener("net", "192.0.2.9", words[3] / "arrived")
 
         monkeypatch.setattr(session, "run_beside", run_beside)
-        monkeypatch.setattr(verify, "listening", listening)
-        docker = SimpleNamespace(engine=None, facts=Facts(2, "amd64", "28.0"), prepare=lambda *_, **__: None)
-        monkeypatch.setattr(runtimes, "Docker", lambda: docker)
+        monkeypatch.setattr(grounds, "listening", listening)
+        ground = grounds.Containers(Engine(), Facts(2, "amd64", "28.0"))
+        docker = SimpleNamespace(prepare=lambda *_, **__: None, ground=lambda: ground)
+        monkeypatch.setattr(runtimes, "choose", lambda *_: docker)
 
     return put_on
 
@@ -275,10 +299,14 @@ def run(agentbox: Callable[..., Done], *only: str) -> tuple[int, dict[str, Any]]
     return done.exit_code, json.loads(done.stdout)
 
 
+def summary(said: dict[str, Any]) -> dict[str, int]:
+    return {level: count for level, count in said["summary"].items() if count}
+
+
 def test_denied_with_and_working_without_is_green(agentbox: Callable[..., Done], stage: Callable[[Play], None]):
     stage(everything_denied)
     code, said = run(agentbox, "file/cat", "file/python")
-    assert (code, said["summary"]) == (0, {"denied": 2, "breach": 0, "not_proven": 0})
+    assert (code, summary(said)) == (0, {"denied": 2})
 
 
 def test_a_canary_in_what_it_printed_is_a_breach(agentbox: Callable[..., Done], stage: Callable[[Play], None]):
@@ -291,19 +319,97 @@ def test_a_canary_in_what_it_printed_is_a_breach(agentbox: Callable[..., Done], 
 def test_what_fails_in_its_control_too_is_not_proven(agentbox: Callable[..., Done], stage: Callable[[Play], None]):
     stage(lambda scene, attack: "no such program" if attack.name == "cat" or scene.tested else scene.secret())
     code, said = run(agentbox, "file/cat", "file/python")
-    assert (code, said["summary"]) == (3, {"denied": 1, "breach": 0, "not_proven": 1})
+    assert (code, summary(said)) == (3, {"denied": 1, "not_proven": 1})
     assert said["verdicts"][0]["why"] == "it fails without vault too"
 
 
 def test_a_breach_weighs_more_than_what_is_not_proven(agentbox: Callable[..., Done], stage: Callable[[Play], None]):
     stage(lambda scene, attack: scene.secret() if scene.tested and attack.name == "cat" else "")
     code, said = run(agentbox, "file/cat", "file/python")
-    assert (code, said["summary"]) == (1, {"denied": 0, "breach": 1, "not_proven": 1})
+    assert (code, summary(said)) == (1, {"breach": 1, "not_proven": 1})
 
 
 def test_an_exit_code_and_big_words_prove_nothing(agentbox: Callable[..., Done], stage: Callable[[Play], None]):
     stage(lambda scene, attack: "success! sk-ant-api03-not-a-canary" if scene.tested else scene.secret())
     assert run(agentbox, "file/cat")[0] == 0
+
+
+@pytest.mark.parametrize(("kernel", "code"), [("the kernel has no such call", 0), ("", 3)])
+def test_what_the_kernel_itself_refuses_has_a_level_of_its_own(
+    agentbox: Callable[..., Done], stage: Callable[[Play], None], tmp_path: Path, kernel: str, code: int
+):
+    stage(lambda scene, attack: {"output": "[Errno 38]", "kernel": "" if scene.tested else kernel})
+    junit = tmp_path / "verify.xml"
+    done = agentbox("verify", "pi", "--json", "--only", "process/io-uring", "--junit", str(junit))
+    level = "refused_by_the_kernel" if kernel else "not_proven"
+    assert (done.exit_code, summary(json.loads(done.stdout))) == (code, {level: 1})
+    case = ElementTree.parse(junit).find(".//testcase/*")
+    assert case is not None
+    assert case.tag == ("skipped" if kernel else "error")
+
+
+def test_a_kernel_that_refuses_excuses_no_breach(agentbox: Callable[..., Done], stage: Callable[[Play], None]):
+    stage(lambda scene, _: {"output": scene.public(), "kernel": "the kernel has no such call"})
+    assert run(agentbox, "process/io-uring")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "output", "said"),
+    [
+        (["ENOSYS"], "OSError: [Errno 38] Function not implemented", "the kernel has no such call"),
+        (["ENOSYS"], "PermissionError: [Errno 1] Operation not permitted", ""),
+        (["kernel.no_such_setting=1"], "[Errno 38]", ""),
+        (["kernel.ostype=Linux"], "", "the kernel has kernel.ostype=Linux"),
+        (["kernel.ostype=Plan9"], "", ""),
+    ],
+)
+def test_what_a_kernel_refuses_is_read_from_the_kernel(settings: list[str], output: str, said: str):
+    assert runner.refused_by_kernel(settings, output) == said
+
+
+def test_an_attack_by_the_agent_itself_has_no_vault_around_it(
+    agentbox: Callable[..., Done], stage: Callable[[Play], None]
+):
+    seen: dict[str, list[str]] = {}
+
+    def play(scene: Scene, attack: Attack) -> str:
+        seen.setdefault(scene.root.name, []).append(attack.path)
+        return scene.secret() if not scene.tested and "by-agent" not in attack.name else ""
+
+    stage(play)
+    code, said = run(agentbox, "credentials/host-keys*")
+    assert code == 3
+    assert seen["tested"] == ["credentials/host-keys"]
+    assert seen["tested-by-agent"] == ["credentials/host-keys-by-agent"]
+    assert {each["name"]: each["verdict"] for each in said["verdicts"]} == {
+        "host-keys": "denied",
+        "host-keys-by-agent": "not proven",
+    }
+
+
+# --- what the native engine claims -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_what_the_native_engine_does_not_claim_is_said_and_all_else_is_tried(alone: bool):
+    ground = sandboxes.Sandboxes(Installed(("/x/node",), {}, Path("/x"), "1"), None, alone)
+    mine = [each for each in SHIPPED if "native" in each.engines]
+    left = {each.path for each in mine if ground.unclaimed(each)}
+    families = {each.family for each in mine if each.path not in left}
+    assert families == set(catalogue.FAMILIES)
+    assert ("file/secret-of-workspace" in left) is alone
+    assert "bounds/memory" in left
+    for each in mine:
+        assert each.path in left or ground.off(each) <= {*sandboxes.WITHOUT, *BY_TRIAL}, each.path
+
+
+def test_attacks_on_the_native_engine_are_none_on_containers(
+    agentbox: Callable[..., Done], stage: Callable[[Play], None]
+):
+    stage(everything_denied)
+    done = agentbox("verify", "pi", "--only", "process/host-environ")
+    assert done.exit_code == 2
+    assert "names no attack on pi" in done.stderr
 
 
 def test_a_changed_file_is_seen_and_put_back(agentbox: Callable[..., Done], stage: Callable[[Play], None]):
@@ -492,6 +598,7 @@ def test_levels_and_exit_codes():
     def made(level: str) -> verdict.Verdict:
         return verdict.Verdict("pi", SHIPPED[0], level)
 
-    levels = (verdict.DENIED, verdict.UNPROVEN, verdict.BREACH)
-    assert [verdict.exit_code([made(level)]) for level in levels] == [0, 3, 1]
-    assert report.counts([made(level) for level in levels])[-1] == ("all", "1/3 denied, 1 breach, 1 not proven")
+    levels = (verdict.DENIED, verdict.UNPROVEN, verdict.BREACH, verdict.REFUSED, verdict.UNCLAIMED)
+    assert [verdict.exit_code([made(level)]) for level in levels] == [0, 3, 1, 0, 0]
+    counted = "1/5 denied, 1 breach, 1 not proven, 1 refused by the kernel, 1 not claimed here"
+    assert report.counts([made(level) for level in levels])[-1] == ("all", counted)

@@ -1,4 +1,4 @@
-"""play.py: the scripted model beside the agent. It asks for the calls of script.json, one after another.
+"""play.py SCRIPT: the scripted model beside the agent. It asks for the calls of SCRIPT, one after another.
 
 What a call returned goes to out/ as runner.py does it, before the agent gets its next answer. Also a stand-in: for
 another session's program, it hands a canary to whoever reaches its abstract socket; and for the agent, where a control
@@ -9,6 +9,7 @@ import ctypes
 import json
 import os
 import socket
+import sys
 import threading
 from pathlib import Path
 
@@ -44,9 +45,9 @@ def step(call):
     return Read(call["path"]) if kind == "read" else Write(call["path"], call["content"])
 
 
-def give_out(secret):
+def give_out(name, secret):
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
-        server.bind("\0agentbox-verify")
+        server.bind(f"\0agentbox-verify-{name}")
         server.listen()
         while True:
             with server.accept()[0] as connection:
@@ -61,12 +62,14 @@ def stand_in():
 
 
 def main():
-    script = json.loads((HERE / "script.json").read_text())
-    threading.Thread(target=give_out, args=(script["socket"],), daemon=True).start()
-    calls = [(call.get("number"), step(call)) for call in script["calls"]]
-    server = Reporting(("127.0.0.1", script["port"]), calls, (HERE / "requests").open("a"))
+    script = json.loads(Path(sys.argv[1]).read_text())
+    threading.Thread(target=give_out, args=(script["name"], script["socket"]), daemon=True).start()
     if script["stand_in"]:
         stand_in()
+        (HERE / "ready").touch()
+        threading.Event().wait()
+    calls = [(call.get("number"), step(call)) for call in script["calls"]]
+    server = Reporting(("127.0.0.1", script["port"]), calls, (HERE / "requests").open("a"))
     (HERE / "ready").touch()
     server.serve_forever()
 

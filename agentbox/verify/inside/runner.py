@@ -4,6 +4,7 @@ After each it leaves what was printed in out/, and goes on when the host has loo
 Those that touch nothing of each other's, and mostly wait, run several at a time.
 """
 
+import errno
 import json
 import os
 import signal
@@ -21,21 +22,27 @@ SECONDS, HOST_SECONDS, LARGEST, AT_ONCE = 20, 20, 64 * 1024, 8
 
 
 def agent_pid():
-    """The first process after the init: the launch chain, which has become the agent. Or who stands in for it."""
-    if (HERE / "stand-in").exists():
-        return (HERE / "stand-in").read_text()
-    for entry in sorted((each for each in os.listdir("/proc") if each.isdigit()), key=int):
-        try:
-            parent = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[1]
-        except OSError:
-            continue
-        if parent == "1":
-            return entry
+    """The launch chain, which has become the agent; or who stands in for it."""
+    for name in ("stand-in", "chain"):
+        if (HERE / name).exists():
+            return (HERE / name).read_text().strip()
+    return ""
+
+
+def refused_by_kernel(settings, output):
+    """Which of the settings with which a kernel refuses the attack this one has."""
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if name == "ENOSYS" and f"[Errno {errno.ENOSYS}]" in output:
+            return "the kernel has no such call"
+        with suppress(OSError):
+            if name != "ENOSYS" and ",".join(Path("/proc/sys", *name.split(".")).read_text().split()) == value:
+                return f"the kernel has {setting}"
     return ""
 
 
 def run(attack, environment):
-    scratch = Path("/workspace/scratch", str(attack["number"]))
+    scratch = Path(attack["environment"]["WORK"], "scratch", str(attack["number"]))
     scratch.mkdir(parents=True, exist_ok=True)
     variables = {**os.environ, **environment, **attack["environment"], "SCRATCH": str(scratch), "PYTHONPATH": str(HERE)}
     command = [attack["program"], str(HERE / attack["file"])]
@@ -57,9 +64,9 @@ def run(attack, environment):
         return output.read(LARGEST).decode(errors="replace")
 
 
-def report(number, output):
+def report(number, output, kernel=""):
     part = HERE / f"out/.{number}"
-    part.write_text(json.dumps({"number": number, "output": output}))
+    part.write_text(json.dumps({"number": number, "output": output, "kernel": kernel}))
     part.rename(HERE / f"out/{number}")
     until = time.monotonic() + HOST_SECONDS
     while not (HERE / f"ack/{number}").exists() and time.monotonic() < until:
@@ -77,7 +84,7 @@ def main():
             output = run(attack, environment)
         except OSError as error:
             output = f"(did not start: {error})"
-        report(attack["number"], output)
+        report(attack["number"], output, refused_by_kernel(attack["kernel"], output))
 
     for beside, attacks in groupby(plan["attacks"], lambda attack: attack["beside"]):
         with ThreadPoolExecutor(AT_ONCE if beside else 1) as pool:

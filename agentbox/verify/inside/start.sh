@@ -6,8 +6,9 @@
 export HOME=/home/agent PYTHONDONTWRITEBYTECODE=1
 bare=
 if [ "${1:-}" = --bare ]; then bare=1; shift; fi
+echo $$ >/verify/chain
 if [ -e /verify/script.json ]; then
-    python3 /verify/play.py >/verify/play.log 2>&1 </dev/null &
+    python3 /verify/play.py /verify/script.json >/verify/play.log 2>&1 </dev/null &
     waited=0
     until [ -e /verify/ready ] || [ $waited -ge 100 ]; do sleep 0.05; waited=$((waited + 1)); done
 fi
@@ -20,4 +21,4 @@ if [ -n "$bare" ] && [ "${1:-}" = python3 ]; then
     done </etc/agentbox/links
     exec "$@"
 fi
-exec /entrypoint.sh "$@"
+exec /bin/sh /entrypoint.sh "$@"

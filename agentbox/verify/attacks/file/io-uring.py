@@ -2,6 +2,7 @@
 # stopped by: vault + seccomp
 # proof: canary
 # source: io_uring
+# kernel: kernel.io_uring_disabled=1 kernel.io_uring_disabled=2 ENOSYS
 import os
 
 from attack import uring_read

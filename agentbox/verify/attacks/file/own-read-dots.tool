@@ -3,4 +3,4 @@
 # proof: canary
 # source: path spellings
 # agents: pi claude opencode
-read /workspace/src/../api/../gh_notes.example
+read $WORK/src/../api/../gh_notes.example

@@ -2,4 +2,4 @@
 # stopped by: guard
 # proof: canary
 # source: guard rules by name
-read /workspace/gh_notes.example
+read $WORK/gh_notes.example

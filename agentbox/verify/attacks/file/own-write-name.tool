@@ -2,4 +2,4 @@
 # stopped by: guard
 # proof: changed /workspace/gh_planted
 # source: guard rules by name
-write /workspace/gh_planted
+write $WORK/gh_planted

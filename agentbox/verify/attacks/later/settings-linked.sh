@@ -2,4 +2,4 @@
 # stopped by: vault
 # proof: changed $SETTINGS
 # source: symlinks
-ln -sfn /workspace/evil.json "$SETTINGS"
+ln -sfn "$WORK"/evil.json "$SETTINGS"

@@ -2,6 +2,7 @@
 # stopped by: network
 # proof: output ^echo
 # source: ICMP
+# kernel: net.ipv4.ping_group_range=1,0 net.ipv4.ping_group_range=65534,65534
 import os
 import socket
 

@@ -2,6 +2,7 @@
 # stopped by: seccomp
 # proof: canary
 # source: process_vm_readv
+# kernel: kernel.yama.ptrace_scope=2 kernel.yama.ptrace_scope=3
 import ctypes
 import os
 import time

@@ -2,6 +2,7 @@
 # stopped by: seccomp
 # proof: output ^stopped
 # source: ptrace
+# kernel: kernel.yama.ptrace_scope=3
 import os
 
 from attack import call

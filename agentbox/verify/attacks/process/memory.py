@@ -2,6 +2,7 @@
 # stopped by: vault
 # proof: canary
 # source: /proc/PID/mem
+# kernel: kernel.yama.ptrace_scope=2 kernel.yama.ptrace_scope=3
 import os
 
 from attack import stack_of

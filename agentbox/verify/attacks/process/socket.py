@@ -5,7 +5,6 @@
 import os
 import socket
 
-os.environ["AGENT_PID"]
 with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-    connection.connect("\0agentbox-verify")
+    connection.connect("\0agentbox-verify-" + os.environ["SOCKET"])
     print(connection.recv(200).decode())

@@ -2,6 +2,7 @@
 # stopped by: vault + seccomp
 # proof: output ^copied
 # source: pidfd_getfd
+# kernel: kernel.yama.ptrace_scope=2 kernel.yama.ptrace_scope=3
 import os
 
 from attack import call

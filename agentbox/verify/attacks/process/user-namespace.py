@@ -2,6 +2,7 @@
 # stopped by: seccomp
 # proof: output ^namespace
 # source: unshare
+# kernel: user.max_user_namespaces=0 kernel.unprivileged_userns_clone=0 kernel.apparmor_restrict_unprivileged_userns=1
 import os
 
 from attack import call

@@ -2,6 +2,7 @@
 # stopped by: seccomp
 # proof: output ^anon_inode:
 # source: userfaultfd
+# kernel: ENOSYS
 import os
 
 from attack import call

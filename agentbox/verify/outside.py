@@ -1,0 +1,77 @@
+"""The scripted model's place: beside the agent, or, where nothing may listen there, outside and behind the broker."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from agentbox.errors import EngineError
+from agentbox.hosts import OWN_HOST, parse
+from agentbox.native.broker import as_user
+from agentbox.policy_model import Allowed, Policy
+from agentbox.verify.grounds import Ground
+from agentbox.verify.seeds import PORT, URL
+from agentbox.verify.world import World
+
+SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Its port, and its address as the agent knows it."""
+
+    port: int = PORT
+    url: str = URL
+    outside: bool = False
+
+    def folder(self, world: World) -> Path:
+        """Where its script lies."""
+        return world.root if self.outside else world.verify
+
+    def known_to(self, policy: Policy) -> Policy:
+        """The policy, with the model on the allow-list where that is needed."""
+        if not self.outside:
+            return policy
+        allowed = Allowed(parse(f"{OWN_HOST}:{self.port}"), "agentbox verify")
+        return replace(policy, network=replace(policy.network, allowed=(*policy.network.allowed, allowed)))
+
+    @contextmanager
+    def beside(self, world: World) -> Iterator[None]:
+        """Have it there, for as long as the block lasts, where it does not start with the agent."""
+        if not self.outside:
+            yield
+            return
+        words = [sys.executable, "-s", "-E", str(world.verify / "play.py"), str(self.folder(world) / "script.json")]
+        with (world.verify / "play.log").open("wb") as log:
+            process = subprocess.Popen(
+                words, env={"PYTHONDONTWRITEBYTECODE": "1"}, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                **as_user(world.identity),
+            )  # fmt: skip
+        try:
+            until = time.monotonic() + SECONDS
+            while not (world.verify / "ready").exists():
+                if process.poll() is not None or time.monotonic() > until:
+                    raise EngineError("scripted model", "did not start")
+                time.sleep(0.02)
+            yield
+        finally:
+            process.kill()
+            process.wait()
+
+
+def model(ground: Ground, mode: str, *, with_agent: bool) -> Model:
+    """Where it is to be with a network of this `mode`. Raises EngineError where no agent could reach it."""
+    if not (with_agent and ground.model_outside(mode)):
+        return Model()
+    if mode == "none":
+        cause = "cannot be reached with Landlock alone and no network"
+        raise EngineError("scripted model", cause, "install bubblewrap, or try another network")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    return Model(port, f"http://{'127.0.0.1' if mode == 'open' else OWN_HOST}:{port}", outside=True)

@@ -1,0 +1,166 @@
+"""`agentbox verify --engine native`, with bubblewrap and without, as a user without rights: green for what agentbox
+starts, red in the right family where one protection is off."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from native_box import UID, NativeBox, as_user, own_python
+from reporting import show
+
+from agentbox.native import claims
+from agentbox.verify import catalogue, sandboxes
+
+pytestmark = [pytest.mark.npm, pytest.mark.slow]
+
+SHIPPED = catalogue.load(catalogue.OWN)
+WITHOUT = """
+import functools, sys
+from agentbox import verify
+verify.Plan = functools.partial(verify.Plan, off=frozenset({off!r}))
+sys.argv = ["agentbox", "verify", *sys.argv[1:]]
+from agentbox.cli import main
+main()
+"""
+# By protection: the attacks that get through without it, and one beside them that something else stops.
+ALONE = {
+    "vault": (["file/cat", "file/static-program"], "network/direct"),
+    "guard": (["file/own-read"], "file/cat"),
+    "seccomp": (["process/child-descriptor"], "file/cat"),
+    "network": (["network/host-loopback", "network/host-loopback-by-agent"], "file/cat"),
+    "keys": (["credentials/key-in-environment"], "file/cat"),
+    "environment": (["credentials/host-environment", "credentials/host-environment-by-agent"], "file/cat"),
+    "mounts": (["credentials/broker-keys-by-agent", "credentials/host-files-by-agent"], "file/cat"),
+    "processes": (["process/host-environ-by-agent", "process/host-signal-by-agent"], "file/cat"),
+    "report": (["later/envrc"], "file/cat"),
+    "pids": (["bounds/fork-bomb"], "file/cat"),
+}
+CONTAINED = {
+    "masks": (["file/secret-of-workspace"], "file/cat"),
+    "hooks": (["later/git-hook"], "file/cat"),
+    "capabilities": (["bounds/capabilities"], "file/cat"),
+}
+SECONDS = 60
+
+
+def verify(box: NativeBox, *words: str, agent: str = "pi", off: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What it says in JSON, with its exit code."""
+    program = [*own_python(), "-c", WITHOUT.format(off=off)]
+    said = as_user([*program, agent, "--engine", "native", "--json", *words], env=box.environment(), cwd=box.workspace)
+    assert said.stdout, said.stderr
+    return {**json.loads(said.stdout), "code": said.returncode}
+
+
+def by_level(said: dict[str, Any]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for each in said["verdicts"]:
+        found.setdefault(each["verdict"], []).append(f"{each['family']}/{each['name']}")
+    return found
+
+
+def named(paths: list[str]) -> list[str]:
+    return [word for path in paths for word in ("--only", path)]
+
+
+def test_all_attacks_that_are_claimed_are_denied(box: NativeBox, pytestconfig: pytest.Config) -> None:
+    said = verify(box)
+    found = by_level(said)
+    wrong = [each for each in said["verdicts"] if each["verdict"] in ("breach", "not proven")]
+
+    assert (wrong, said["code"]) == ([], 0)
+    assert {each["name"] for each in said["verdicts"]} == {
+        each.name for each in SHIPPED if "native" in each.engines and "pi" in each.agents
+    }
+    names = set(claims.unclaimed(alone=not box.bubblewrap))
+    left = {each.path for each in SHIPPED if each.stopped_by <= names}
+    assert set(found["not claimed here"]) == left | set(sandboxes.UNTRIED)
+    how = "bubblewrap" if box.bubblewrap else "Landlock alone"
+    counts = ", ".join(f"{len(paths)} {level}" for level, paths in found.items())
+    show(pytestconfig, [f"agentbox verify pi, native with {how}: {counts}; {said['seconds']['pi']} s"])
+
+
+@pytest.mark.parametrize("name", [*ALONE, *CONTAINED])
+def test_without_just_one_protection_it_is_red_in_the_right_family(box: NativeBox, name: str) -> None:
+    if name in CONTAINED and not box.bubblewrap:
+        said = verify(box, *named(CONTAINED[name][0]))
+        assert (list(by_level(said)), said["code"]) == (["not claimed here"], 0)
+        return
+    through, other = {**ALONE, **CONTAINED}[name]
+    said = verify(box, *named([*through, other]), off=(name,))
+    assert by_level(said) == {"breach": through, "denied": [other]}
+    assert said["code"] == 1
+
+
+@pytest.mark.parametrize("agent", ["claude", "opencode", "hermes"])
+def test_the_other_agents_own_tools_are_guarded_as_well(box: NativeBox, agent: str) -> None:
+    said = verify(box, "--only", "*/own-read*", "--only", "*/own-write*", agent=agent)
+    wrong = [each for each in said["verdicts"] if each["verdict"] != "denied"]
+    assert (wrong, said["code"]) == ([], 0)
+    assert {each["name"] for each in said["verdicts"]} == {
+        each.name for each in SHIPPED if each.is_tool and agent in each.agents
+    }
+
+
+def test_a_kernel_that_refuses_by_itself_is_told_apart(box: NativeBox) -> None:
+    first, last = map(int, Path("/proc/sys/net/ipv4/ping_group_range").read_text().split())
+    level = "denied" if first <= UID <= last else "refused by the kernel"
+    said = verify(box, "--only", "network/ping")
+    assert (by_level(said), said["code"]) == ({level: ["network/ping"]}, 0)
+
+
+def test_an_attack_of_ones_own_in_which_the_agent_attacks(box: NativeBox) -> None:
+    head = "# says: Mine.\n# stopped by: mounts\n# as: agent\n# proof: canary\n# source: me\n"
+    box.put(".config/agentbox/attacks/file/mine.sh", head + 'cat "$HOST_HOME/.ssh/id_ed25519"\n')
+    said = verify(box, "--only", "file/mine-by-agent")
+    assert (by_level(said), said["code"]) == ({"denied": ["file/mine-by-agent"]}, 0)
+
+
+def test_nothing_of_the_users_is_taken_into_it(box: NativeBox) -> None:
+    """His credentials are neither read nor shown, and nothing is left of it."""
+    kept = box.put(".pi/agent/auth.json", {"anthropic": {"type": "api_key", "key": "sk-of-the-user"}})
+    box.put(".ssh/id_ed25519", "canary-of-the-user")
+    box.extra = {"ANTHROPIC_API_KEY": "sk-of-the-users-shell"}
+    before = kept.read_text()
+    words = ["verify", "pi", "--engine", "native", "--only", "file/cat", "--only", "credentials/key-in-*", "--json"]
+    said = box.agentbox(*words, "--only", "credentials/host-keys*")
+
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert "of-the-user" not in said.stdout + said.stderr
+    assert kept.read_text() == before
+    assert left(box) == []
+
+
+def left(box: NativeBox) -> list[str]:
+    state = box.home / ".local/state"
+    places = (state / "agentbox-verify", state / "agentbox/run", state / "agentbox/audit")
+    return [path.name for place in places if place.exists() for path in place.iterdir()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_left_after_an_interruption(box: NativeBox, number: int) -> None:
+    default = ["env", "--default-signal=INT"]  # background jobs of scripts ignore it, and so would this one
+    box_words = box.words("verify", "pi", "--engine", "native", "--only", "file/*")
+    process = psutil.Popen([*default, *box_words], cwd=box.workspace, env=box.environment(), **ids())
+    until = time.monotonic() + SECONDS
+    while not list((box.home / ".local/state/agentbox-verify").glob("*/*/verify/out/[0-9]*")):
+        assert time.monotonic() < until, "no attack has run"
+        assert process.poll() is None
+        time.sleep(0.05)
+    inside = process.children(recursive=True)
+    assert inside
+    process.send_signal(number)
+
+    assert process.wait(SECONDS) == 130
+    assert psutil.wait_procs(inside, SECONDS)[1] == []
+    assert left(box) == []
+
+
+def ids() -> dict[str, Any]:
+    return {"user": UID, "group": UID, "extra_groups": []} if os.getuid() == 0 else {}
