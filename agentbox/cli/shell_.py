@@ -23,6 +23,7 @@ from agentbox.runtimes import Docker
 @common.mount_option
 @common.network_option
 @common.engine_option
+@common.installed_option
 @common.allow_home_option
 @common.no_mask_option
 @common.unmask_option
@@ -33,6 +34,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     more: tuple[str, ...],
     network: str | None,
     engine: str | None,
+    use_installed: bool,
     allow_home: bool,
     no_mask: bool,
     unmask: tuple[str, ...],
@@ -47,7 +49,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     mounts = common.mounts(folders, more, who, allow_home=allow_home)
     git = hostenv.start_git(who.home)
     policy = common.load(agent, who, None, mounts[0].source, network)
-    runtime = common.runtime(engine, policy, who)
+    runtime = common.runtime(engine, policy, who, use_installed=use_installed)
     words = list(tail) or ["bash"]
     if isinstance(runtime, Docker):
         labels = (f"{AGENT}={agent}", f"{WORKSPACE}={mounts[0].source}")

@@ -513,6 +513,25 @@ def test_update_that_fails_changes_nothing(registry: FakeRegistry, call, home: P
     assert not (home / ".local/state/agentbox/versions.json").exists()
 
 
+@pytest.mark.parametrize("way", ["AGENTBOX_ENGINE", "engine", "auto"])
+def test_update_takes_the_engine_that_runs_would(
+    registry: FakeRegistry, call, home: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    stem = "@anthropic-ai/claude-code-linux-x64"
+    registry.npm(stem, "9.0.0", {"claude": sh("claude 9")})
+    registry.npm("@anthropic-ai/claude-code", "9.0.0", {"bin/claude.exe": ""}, optionalDependencies={stem: "9.0.0"})
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    if way == "AGENTBOX_ENGINE":
+        monkeypatch.setenv(way, "native")
+    elif way == "engine":
+        (home / ".config/agentbox").mkdir(parents=True)
+        (home / ".config/agentbox/config.toml").write_text('engine = "native"\n')
+    code, out, err = call("update", "claude")
+    assert (code, out.startswith("claude 9.0.0")) == (0, True), err
+    assert ("no Docker here" in err) == (way == "auto")
+    assert call("update", "claude", "--engine", "docker")[0] == 125
+
+
 def test_clean_removes_what_is_left_over_and_out_of_use(
     registry: FakeRegistry, call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -562,7 +581,9 @@ def test_installed_on_path_of_npm(home: Path, tmp_path: Path) -> None:
     path = f"{tmp_path}/bin:{tmp_path}/node/bin"
     found = harness.installed_on_path(policy("pi"), path)
     node = tmp_path / "node/bin/node"
-    assert found == harness.Installed((str(node), str(package / "dist/cli.js")), {}, package, "1.2.3", (node.parent,))
+    assert found == harness.Installed(
+        (str(node), str(package / "dist/cli.js")), {}, package, "1.2.3", (node.parent, tmp_path / "lib/node_modules")
+    )
     with pytest.raises(InstallError, match="interpreter is not there"):
         harness.installed_on_path(policy("pi"), f"{tmp_path}/bin")
 
@@ -584,7 +605,7 @@ def test_installed_on_path_of_a_single_file(tmp_path: Path) -> None:
     (tmp_path / "claude").write_bytes(b"\x7fELF")
     (tmp_path / "claude").chmod(0o755)
     found = harness.installed_on_path(policy("claude"), str(tmp_path))
-    assert found == harness.Installed((str(tmp_path / "claude"),), {}, tmp_path, "")
+    assert found == harness.Installed((str(tmp_path / "claude"),), {}, tmp_path / "claude", "")
 
 
 def test_nothing_on_path(tmp_path: Path) -> None:
