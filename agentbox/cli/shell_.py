@@ -13,7 +13,9 @@ from agentbox import policy as policies
 from agentbox.cli import common
 from agentbox.cli.run_ import Start
 from agentbox.engine import AGENT, WORKSPACE, find_docker, no_docker
+from agentbox.identity import Identity
 from agentbox.mask import Wish
+from agentbox.policy_model import Policy
 from agentbox.runtimes import Docker
 
 
@@ -40,7 +42,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     unmask: tuple[str, ...],
     tail: tuple[str, ...],
 ) -> int:
-    """A shell, or the COMMAND after --, in the running container of AGENT for this folder, else in a new one.
+    """A shell, or the COMMAND after --, in the running session of AGENT for this folder, else in a new one.
 
     It has a tool's rights, not the agent's: the credentials are out of its reach.
     """
@@ -57,7 +59,22 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
             if no_mask or unmask:
                 common.say("masks are made when a container starts; this one runs and keeps its own")
             return _join(running[0].name, words)
+    elif (code := _join_native(policy, who, str(mounts[0].source), words)) is not None:
+        return code
     return Start(policy, who, mounts, words, git, wish=Wish(no_mask, unmask)).run(runtime)
+
+
+def _join_native(policy: Policy, who: Identity, folder: str, words: list[str]) -> int | None:
+    """The command's exit code in the sandbox that runs already, None where there is none to join; says which."""
+    from agentbox.native import join, seccomp
+
+    running = join.find(who, policy.agent, folder)
+    if running is None or (why := seccomp.missing()):
+        reason = "no session runs here" if running is None else f"{running.name} cannot be joined safely: {why}"
+        common.say(f"a new sandbox: {reason}")
+        return None
+    common.say(f"in {running.name}, which runs")
+    return join.enter(running, policy, who, words)
 
 
 def _join(name: str, words: list[str]) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+from functools import partial
 from pathlib import Path
 
 from agentbox import audit, egress, owner
 from agentbox.errors import EngineError
 from agentbox.harness import Installed
 from agentbox.hostenv import paranoid
-from agentbox.native import alone, bubblewrap, environment, landlock, layout, seccomp
+from agentbox.native import alone, bubblewrap, environment, join, landlock, layout, limits, seccomp
 from agentbox.native.broker import Broker
 from agentbox.native.instance import moved
 from agentbox.native.layout import Layout
@@ -36,7 +37,7 @@ def run(request: Request, installed: Installed, python: Path | None) -> int:
         start = _alone(request, made, installed) if why else _contained(request, made, installed)
         with Session(start, broker, request.identity) as session, Forwarder(session.kill) as forwarder:
             forwarder.process = session.start()
-            return session.wait()
+            return session.wait(partial(join.note, made))
     finally:
         egress.remove_secrets(request.identity, run_id)
         remove_tree(folder)
@@ -70,12 +71,6 @@ def _variables(request: Request, made: Layout, installed: Installed, bundle: str
     return found | dict(installed.env)
 
 
-def _limits(request: Request, already: int = 0) -> list[str]:
-    limits = request.policy.limits
-    found = ["--limit", f"nproc={limits.pids + already}", "--limit", f"nofile={limits.nofile}", "--limit", "core=0"]
-    return found
-
-
 def _at(variables: dict[str, str], port: int) -> dict[str, str]:
     """With the broker where it is."""
     return {name: text.replace(egress.PROXY, f"http://127.0.0.1:{port}") for name, text in variables.items()}
@@ -88,7 +83,8 @@ def _contained(request: Request, made: Layout, installed: Installed) -> Start:
     given = start.keep(os.memfd_create("agentbox-bwrap", os.MFD_CLOEXEC))
     os.write(given, bubblewrap.arguments(made.box))
     os.lseek(given, 0, os.SEEK_SET)
-    start.words = [bubblewrap.program(), "--args", str(given), "--", f"{LIBRARY}/bin/agentbox-enter", *_limits(request)]
+    start.words = [bubblewrap.program(), "--args", str(given), "--", f"{LIBRARY}/bin/agentbox-enter"]
+    start.words += limits.words(request.policy.limits)
     start.words += ["--listen", str(egress.PORT)] if request.brokered else []
     if not seccomp.missing():
         start.words += ["--seccomp", str(start.keep(seccomp.program(namespace=True)))]
@@ -114,13 +110,8 @@ def _alone(request: Request, made: Layout, installed: Installed) -> Start:
         "GIT_CONFIG_SYSTEM": f"{made.folder}/etc/gitconfig",
     }
     made.rules.ports = None if mode == "open" else (port,) if port else ()
-    start.words = [f"{made.folder}/bin/agentbox-enter", "--supervise", str(os.getpid())]
-    start.words += _limits(request, alone.processes(request.identity.uid))
-    if landlock.abi():
-        start.words += ["--landlock", str(start.keep(landlock.ruleset(made.rules)))]
-    if not seccomp.missing():
-        start.words += ["--seccomp", str(start.keep(seccomp.program(namespace=False, network=mode == "open")))]
-        start.words += [] if mode == "open" else ["--connect", str(port)]
+    start.words = alone.confinement(start, made.folder, made.rules)
+    start.words += limits.words(request.policy.limits, alone.processes(request.identity.uid))
     launcher, entrypoint = f"{made.folder}/bin/agentbox-launch", f"{made.folder}/lib/entrypoint.sh"
     start.command = [launcher, "/bin/sh", entrypoint, *request.command]
     return start
