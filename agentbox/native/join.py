@@ -11,7 +11,7 @@ from agentbox import owner
 from agentbox.errors import EngineError
 from agentbox.identity import Identity
 from agentbox.native import alone, limits, seccomp, sessions
-from agentbox.native.landlock import Rules
+from agentbox.native.landlock import DEVICE, Rules
 from agentbox.native.layout import Layout
 from agentbox.native.places import LIBRARY
 from agentbox.native.session import Session, Start
@@ -73,7 +73,7 @@ def _inwards(start: Start, told: Inside, folder: Path) -> tuple[list[str], str]:
     """agentbox-enter with what leads into the sandbox, and the launcher's path there."""
     if told.paths is not None:
         rules = Rules([*((path, right) for path, right in told.paths)], None if told.ports is None else (*told.ports,))
-        rules.add(alone.DEVICE, alone.terminals())
+        rules.add(DEVICE, alone.terminals())
         return alone.confinement(start, folder, rules), f"{folder}/bin/agentbox-launch"
     process = start.keep(os.pidfd_open(told.agent))
     words = [str(lib("agentbox-enter")), "--enter", str(process), "--supervise", str(os.getpid())]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from agentbox.errors import EngineError
 from agentbox.identity import Identity
+from agentbox.native import kept
 from agentbox.native.broker import Broker, as_user
 
 # A broker takes half a second to start. An agent that ends sooner than this without asking for one gets none.
@@ -105,6 +106,7 @@ class Session:
         code = self.process.wait()
         if self.agent < 0:
             program = self.plan.words[0].rpartition("/")[2]
+            kept.forget(program)  # the next start asks again whether it can be used
             raise EngineError("sandbox", f"did not start: {program} ended with {code}, see its message above")
         return code if code >= 0 else 128 - code
 
