@@ -68,8 +68,9 @@ def _check_home(source: Path, text: str, identity: Identity, allow_home: bool) -
 
 
 def private_dirs(identity: Identity) -> list[Path]:
-    """What no tool may see or change through a workspace: every agent's state, agentbox's own state and settings."""
-    own = [identity.own_state, identity.config_file.parent]
+    """What no tool may see or change through a workspace: every agent's state, and agentbox's own state, settings and
+    cache."""
+    own = [identity.own_state, identity.own_cache, identity.config_file.parent]
     return [_real(path) for path in (*(identity.home / host for host in state_folders()), *own)]
 
 

@@ -64,6 +64,7 @@ def enter(session: Running, policy: Policy, identity: Identity, command: list[st
     start.words += limits.words(policy.limits, already)
     start.command = [launcher, "--tool", *command]
     start.cwd = session.workspace if told.paths is not None else None
+    limits.bound(start, policy.limits)
     with Session(start, None, identity) as entered, Forwarder(entered.kill) as forwarder:
         forwarder.process = entered.start()
         return entered.wait(until=session.pid)

@@ -32,10 +32,11 @@ def keep(name: str, facts: list[str], value: Any) -> None:
         write_file(file, json.dumps({"facts": facts, "value": value}).encode(), who)
 
 
-def forget(name: str) -> None:
-    """It has turned out to be wrong."""
+def forget() -> None:
+    """Some of it has turned out to be wrong."""
     with contextlib.suppress(OSError, AgentboxError):
-        _file(identities.current(), name).unlink()
+        for file in _file(identities.current(), "").parent.glob("*.json"):
+            file.unlink(missing_ok=True)
 
 
 def text(path: str) -> str:

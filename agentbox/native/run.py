@@ -35,6 +35,7 @@ def run(request: Request, installed: Installed, python: Path | None) -> int:
         made = (alone if why else layout).lay_out(request, installed, folder, records)
         broker = Broker(request, made, records, python, shared=bool(why)) if python is not None else None
         start = _alone(request, made, installed) if why else _contained(request, made, installed)
+        limits.bound(start, request.policy.limits)
         with Session(start, broker, request.identity) as session, Forwarder(session.kill) as forwarder:
             forwarder.process = session.start()
             return session.wait(partial(join.note, made))

@@ -106,7 +106,7 @@ class Session:
         code = self.process.wait()
         if self.agent < 0:
             program = self.plan.words[0].rpartition("/")[2]
-            kept.forget(program)  # the next start asks again whether it can be used
+            kept.forget()  # the next start asks again what can be used
             raise EngineError("sandbox", f"did not start: {program} ended with {code}, see its message above")
         return code if code >= 0 else 128 - code
 
