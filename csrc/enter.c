@@ -34,7 +34,7 @@
 #include "say.h"
 
 enum { NAMESPACES = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP };
-enum { RESTRICT_SELF = 446, PIDFD_OPEN = 434, PIDFD_GETFD = 438, FILTER_MAX = 32 * 1024, BACKLOG = 128 };
+enum { RESTRICT_SELF = 446, FILTER_MAX = 32 * 1024, BACKLOG = 128 };
 
 struct options {
 	long enter, supervise, listen, control, landlock, seccomp, connect;
@@ -112,16 +112,43 @@ static void end_all(FILE *children)
 	}
 }
 
-/* The agent says which of its descriptors is the filter's listener, and waits until we have it. */
-static int take_listener(int asked, pid_t agent)
-{
-	int theirs, process = (int)syscall(PIDFD_OPEN, agent, 0), listener = -1;
+union with_descriptor {
+	struct cmsghdr header;
+	char space[CMSG_SPACE(sizeof(int))];
+};
 
-	if (read(asked, &theirs, sizeof theirs) == sizeof theirs)
-		listener = (int)syscall(PIDFD_GETFD, process, theirs, 0);
+/* A byte, and with it a descriptor where there is one. */
+static bool hand_over(int to, int fd)
+{
+	union with_descriptor extra;
+	struct iovec byte = {"+", 1};
+	struct msghdr message = {.msg_iov = &byte, .msg_iovlen = 1};
+
+	memset(&extra, 0, sizeof extra);
+	if (fd >= 0) {
+		message.msg_control = &extra;
+		message.msg_controllen = sizeof extra;
+		extra.header.cmsg_level = SOL_SOCKET;
+		extra.header.cmsg_type = SCM_RIGHTS;
+		extra.header.cmsg_len = CMSG_LEN(sizeof fd);
+		memcpy(CMSG_DATA(&extra.header), &fd, sizeof fd);
+	}
+	return sendmsg(to, &message, 0) == 1;
+}
+
+/* The agent hands us the filter's listener, and waits until we have it. */
+static int take_listener(int asked)
+{
+	union with_descriptor extra;
+	char byte;
+	struct iovec into = {&byte, 1};
+	struct msghdr message = {.msg_iov = &into, .msg_iovlen = 1, .msg_control = &extra, .msg_controllen = sizeof extra};
+	int listener = -1;
+
+	if (recvmsg(asked, &message, MSG_CMSG_CLOEXEC) == 1 && message.msg_controllen >= CMSG_LEN(sizeof listener))
+		memcpy(&listener, CMSG_DATA(&extra.header), sizeof listener);
 	if (listener >= 0 && write(asked, "+", 1) != 1)
 		listener = -1;
-	close(process);
 	close(asked);
 	return listener;
 }
@@ -155,7 +182,7 @@ static __attribute__((noreturn)) void watch(pid_t agent, const sigset_t *signals
 		if (taken && on[1].revents & POLLIN)
 			connect_for(on[1].fd, port);
 		else
-			on[1].fd = taken ? -1 : take_listener(asked, agent);
+			on[1].fd = taken ? -1 : take_listener(asked);
 		taken = true;
 	}
 	end_all(children);
@@ -220,23 +247,7 @@ static int listen_on(long port)
 
 static void report(int control, int listener)
 {
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof listener)];
-	} extra;
-	struct iovec byte = {"+", 1};
-	struct msghdr message = {.msg_iov = &byte, .msg_iovlen = 1};
-
-	memset(&extra, 0, sizeof extra);
-	if (listener >= 0) {
-		message.msg_control = &extra;
-		message.msg_controllen = sizeof extra;
-		extra.header.cmsg_level = SOL_SOCKET;
-		extra.header.cmsg_type = SCM_RIGHTS;
-		extra.header.cmsg_len = CMSG_LEN(sizeof listener);
-		memcpy(CMSG_DATA(&extra.header), &listener, sizeof listener);
-	}
-	if (sendmsg(control, &message, 0) != 1)
+	if (!hand_over(control, listener))
 		fail("the control socket");
 	close(control);
 	if (listener >= 0)
@@ -259,7 +270,7 @@ static void load_filter(int fd, int asked)
 		fail("seccomp");
 	if (asked < 0)
 		return;
-	if (write(asked, &fd, sizeof fd) != sizeof fd || read(asked, text, 1) != 1)
+	if (!hand_over(asked, fd) || read(asked, text, 1) != 1)
 		fail("the supervisor");
 	close(asked);
 	close(fd);
