@@ -127,7 +127,8 @@ class Native:
         from agentbox.native import claims, run
         from agentbox.native.harness import check_apart
 
-        check_apart(self.installed, request.mounts)
+        if self.use_installed:
+            check_apart(self.installed, request.mounts)
         if line := claims.alone():
             self.say(line)
         return run.run(request, self.installed, self.python)

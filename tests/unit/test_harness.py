@@ -12,8 +12,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 import trustme
@@ -442,6 +445,44 @@ def test_registry_of_a_scope_and_of_the_users_file(
     (home / ".npmrc").write_text(f"registry=http://127.0.0.1:9/\n@anthropic-ai:registry = '{registry.url}'\n")
     assert said_by(install("claude"))
     assert "127.0.0.1:9" in error("pi")
+
+
+@pytest.mark.parametrize("key", ["proxy", "https-proxy"])
+def test_proxy_of_the_users_file(registry: FakeRegistry, home: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """The registry's name is one that only the proxy knows."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("npm_config_registry", "http://registry.invalid/")
+    assert "registry.invalid" in error("claude"), "the control fails"
+    with forwarding("http://registry.invalid/", registry.url) as (proxy, asked):
+        (home / ".npmrc").write_text(f"{key}={proxy}\n")
+        assert said_by(install("claude"))
+    assert asked and all(url.startswith("http://registry.invalid/") for url in asked)
+
+
+@contextmanager
+def forwarding(name: str, url: str) -> Iterator[tuple[str, list[str]]]:
+    """A proxy that has what begins with `name` from `url`: its address, and what it was asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            with urlopen(self.path.replace(name, url)) as answer:
+                data = answer.read()
+                self.send_response(200)
+                self.send_header("Content-Type", answer.headers.get("Content-Type", ""))
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
 
 
 def test_projects_own_settings_do_not_count(registry: FakeRegistry, home: Path) -> None:
