@@ -10,14 +10,13 @@ import re
 import shlex
 import subprocess
 from fnmatch import translate
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from agentbox.hostrun_table import KEYS
 
 QUIET = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "LC_ALL": "C"}
 SECONDS = 10
-_TABLE = [(re.compile(translate(key), re.DOTALL), re.compile(form, re.DOTALL)) for key, form in KEYS.items()]
 INCLUDES = re.compile(r"include(if\..*)?\.path", re.DOTALL)
 
 
@@ -44,7 +43,13 @@ def _read(text: bytes) -> list[tuple[str, str]] | None:
 
 def _acts(key: str, value: str) -> bool:
     # Section and name come in lower case; a subsection keeps its own, which any * covers.
-    return any(name.fullmatch(key) and form.match(value) for name, form in _TABLE)
+    return any(name.fullmatch(key) and form.match(value) for name, form in _table())
+
+
+@cache
+def _table() -> list[tuple[re.Pattern[str], re.Pattern[str]]]:
+    """When it is first needed: it takes as long as a git."""
+    return [(re.compile(translate(key), re.DOTALL), re.compile(form, re.DOTALL)) for key, form in KEYS.items()]
 
 
 def included(pairs: list[tuple[str, str]], folder: str) -> list[str]:

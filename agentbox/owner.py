@@ -20,25 +20,46 @@ NO_OWNER_SECONDS = 3600
 
 def current() -> str:
     """This process as `<pid>:<start time>:<host>`."""
-    import psutil
-
-    return f"{os.getpid()}:{psutil.Process().create_time():.0f}:{socket.gethostname()}"
+    return f"{os.getpid()}:{_started(os.getpid()):.0f}:{socket.gethostname()}"
 
 
 def gone(owner: str) -> bool:
     """Whether an owner of this host is certainly no longer alive. Other hosts' owners and odd texts count as alive."""
-    import psutil
-
     pid, _, rest = owner.partition(":")
     start, _, host = rest.partition(":")
     if host != socket.gethostname() or not pid.isdigit() or not start.isdigit():
         return False
-    if not psutil.pid_exists(int(pid)):
-        return True
     try:
-        return abs(psutil.Process(int(pid)).create_time() - float(start)) > TOLERANCE
-    except psutil.Error:  # it exists, but /proc hides it
+        return abs(_started(int(pid)) - float(start)) > TOLERANCE
+    except ProcessLookupError:
+        return True
+    except OSError:  # it exists, but /proc hides it
         return False
+
+
+def _started(pid: int) -> float:
+    """When a process was started, in seconds since 1970. Raises OSError, where there is none ProcessLookupError."""
+    if not Path("/proc/self/stat").exists():
+        return _started_elsewhere(pid)
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except FileNotFoundError:
+        os.kill(pid, 0)
+        raise
+    booted = next(line.split()[1] for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
+    return int(booted) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
+def _started_elsewhere(pid: int) -> float:
+    """The same without /proc. Where there is one, psutil would take longer to import than all of this module's work."""
+    import psutil
+
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        raise ProcessLookupError(pid) from None
+    except psutil.Error:
+        raise PermissionError(pid) from None
 
 
 def leftovers(engine: Engine | None, identity: Identity, own_run: str = "") -> Iterator[tuple[str, Callable[[], bool]]]:

@@ -106,6 +106,7 @@ def _build(agent: str, merged: Merged) -> Policy:
         mask=MaskRules(items("mask.globs"), items("mask.except"), items("mask.skip"), value("mask.entries")),
         hooks=value("workspace.hooks"),
         engine=value("engine"),
+        use_installed=value("use_installed", False),
         env=Environment(
             items("env.pass"), items("env.secret"), items("env.hide"), items("env.keep"), dict(value("env.set", {}))
         ),

@@ -8,6 +8,7 @@ import re
 import stat
 import tomllib
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -208,16 +209,30 @@ def _check_entry(source: Source, table: Table, shown: str, value: Any, row: int)
         raise source.error(shown, message, row=row)
 
 
+@cache
+def _shipped(name: str) -> Source:
+    """One of agentbox's own files. A start looks at all agents' more than once."""
+    source = read(PACKAGE / name, name)
+    if source is None:
+        raise PolicyError(name, "missing from this installation", "install agentbox again")
+    return source
+
+
+@cache
+def state_folders() -> tuple[str, ...]:
+    """All agents' state below the home."""
+    sources = [_shipped(f"agents/{name}.toml") for name in agent_names()]
+    return tuple(row["host"] for source in sources for row in source.tables.get("state", ()))
+
+
 def layers(agent: str, user: Path | None, workspace: Path | None) -> Merged:
     """All that is said about `agent`, merged. `user` is the user's file, `workspace` the first folder."""
     check_agent(agent)
     merged = Merged()
     for name in ("defaults.toml", f"agents/{agent}.toml"):
-        source = read(PACKAGE / name, name)
-        if source is None:
-            raise PolicyError(name, "missing from this installation", "install agentbox again")
-        merged.sources.append(source)
-        merge(merged, source, source.tables)
+        shipped = _shipped(name)
+        merged.sources.append(shipped)
+        merge(merged, shipped, shipped.tables)
     if user is not None and (source := read(user)):
         merge_layer(merged, source, agent, tighten=False)
     if user is not None:

@@ -158,8 +158,9 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Everything about one agent. `engine` is auto, docker or native; `hooks` is what tools may do with git's: read or
-    write. `origin` maps a key (`limits.pids`) to the files that set it, last one winning."""
+    """Everything about one agent. `engine` is auto, docker or native, which takes the agent on PATH where it is to
+    `use_installed`; `hooks` is what tools may do with git's: read or write. `origin` maps a key (`limits.pids`) to the
+    files that set it, last one winning."""
 
     agent: str
     title: str
@@ -178,6 +179,7 @@ class Policy:
     mask: MaskRules
     hooks: str
     engine: str
+    use_installed: bool
     env: Environment
     network: Network
     credentials: tuple[Credential, ...]

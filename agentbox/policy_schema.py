@@ -214,6 +214,7 @@ class Table:
 
 KEYS: dict[str, Key] = {
     "engine": Key(engine_name),
+    "use_installed": Key(flag),
     "title": Key(filled),
     "homepage": Key(text),
     "image.base": Key(filled),

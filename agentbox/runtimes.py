@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agentbox.errors import EngineError, UsageError, one_line
@@ -101,23 +102,24 @@ class Native:
 
     name = "native"
 
-    def __init__(self, who: Identity, say: Report) -> None:
-        self.who, self.say = who, say
+    def __init__(self, who: Identity, say: Report, *, use_installed: bool = False) -> None:
+        self.who, self.say, self.use_installed = who, say, use_installed
         self.installed: Any = None
         self.python: Any = None
 
     def prepare(self, policy: Policy, who: Identity, progress: Progress, *, rebuild: bool) -> None:
         from agentbox import harness
-        from agentbox.native import broker
-        from agentbox.native.harness import settled
+        from agentbox.native.harness import from_path, settled
 
-        def report(line: str) -> None:
-            with progress() as say:
-                say(line)
+        with _late(progress) as report:
+            if policy.network.mode == "allowlist":
+                from agentbox.native import broker
 
-        if policy.network.mode == "allowlist":
-            self.python = broker.ensure(who, report)
-        self.installed = settled(harness.ensure(policy, progress=report, identity=who))
+                self.python = broker.ensure(who, report)
+            if not self.use_installed:
+                self.installed = settled(harness.ensure(policy, progress=report, identity=who))
+        if self.use_installed:
+            self.installed = from_path(policy, who, self.say)
 
     def others(self) -> list[set[str]]:
         from agentbox.native import sessions
@@ -134,7 +136,10 @@ class Native:
 
     def run(self, request: Request) -> int:
         from agentbox.native import claims, run
+        from agentbox.native.harness import check_apart
 
+        if self.use_installed:
+            check_apart(self.installed, request.mounts)
         if line := claims.alone():
             self.say(line)
         return run.run(request, self.installed, self.python)
@@ -148,10 +153,24 @@ class Native:
         return sandboxes.ground(self.installed, self.python)
 
 
-def choose(wanted: str, who: Identity, say: Report) -> Runtime:
+@contextmanager
+def _late(progress: Progress) -> Iterator[Report]:
+    """A report that opens `progress` with its first line: most starts have nothing to tell."""
+    with ExitStack() as stack:
+        opened: list[Report] = []
+
+        def report(line: str) -> None:
+            if not opened:
+                opened.append(stack.enter_context(progress()))
+            opened[0](line)
+
+        yield report
+
+
+def choose(wanted: str, who: Identity, say: Report, *, use_installed: bool = False) -> Runtime:
     """The engine to use. `auto` is Docker where one answers. Raises EngineError where what is wanted cannot be had."""
     if wanted == "native":
-        return Native(who, say)
+        return Native(who, say, use_installed=use_installed)
     try:
         docker = Docker()
         if wanted == "auto":
@@ -164,4 +183,4 @@ def choose(wanted: str, who: Identity, say: Report) -> Runtime:
 
         say(f"no Docker here ({one_line(error.subject)} {one_line(error.cause)}): the native engine runs this")
         say(claims.weaker())
-        return Native(who, say)
+        return Native(who, say, use_installed=use_installed)

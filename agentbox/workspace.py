@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agentbox.errors import UsageError
 from agentbox.identity import Identity
-from agentbox.policy_load import agent_names, layers
+from agentbox.policy_load import state_folders
 
 TARGET = "/workspace"
 
@@ -68,10 +68,10 @@ def _check_home(source: Path, text: str, identity: Identity, allow_home: bool) -
 
 
 def private_dirs(identity: Identity) -> list[Path]:
-    """What no tool may see or change through a workspace: every agent's state, agentbox's own state and settings."""
-    hosts = [row["host"] for name in agent_names() for row in layers(name, None, None).tables.get("state", {}).values()]
-    own = [identity.own_state, identity.config_file.parent]
-    return [_real(path) for path in (*(identity.home / host for host in hosts), *own)]
+    """What no tool may see or change through a workspace: every agent's state, and agentbox's own state, settings and
+    cache."""
+    own = [identity.own_state, identity.own_cache, identity.config_file.parent]
+    return [_real(path) for path in (*(identity.home / host for host in state_folders()), *own)]
 
 
 def _check_state(source: Path, text: str, identity: Identity, allow_home: bool) -> None:

@@ -1,6 +1,7 @@
 /* agentbox-enter [OPTION...] -- COMMAND [ARGUMENT...]: the last step into a sandbox that no container engine makes. Static, like
  * agentbox-launch, which usually is COMMAND. It gives up what it is told to give up and becomes COMMAND.
  *
+ *   --enter FD        first join the namespaces of the process that this pidfd is of, in /workspace; needs --supervise
  *   --supervise PID   stay behind as the parent, and end every process below when COMMAND ends or PID, our own parent, dies
  *   --limit WHAT=N    nproc, nofile or core
  *   --listen PORT     listen on 127.0.0.1:PORT, for somebody outside of this network namespace; needs --control
@@ -15,6 +16,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -31,10 +33,11 @@
 #include "connect.h"
 #include "say.h"
 
-enum { RESTRICT_SELF = 446, PIDFD_OPEN = 434, PIDFD_GETFD = 438, FILTER_MAX = 32 * 1024, BACKLOG = 128 };
+enum { NAMESPACES = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP };
+enum { RESTRICT_SELF = 446, FILTER_MAX = 32 * 1024, BACKLOG = 128 };
 
 struct options {
-	long supervise, listen, control, landlock, seccomp, connect;
+	long enter, supervise, listen, control, landlock, seccomp, connect;
 	int asked;	/* a socket to the supervisor, which takes the filter's listener */
 };
 
@@ -84,35 +87,68 @@ static int end_of(int status)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* What loses its parent becomes our child, so that nothing gets away: until there are no children, kill all that there are. */
-static void end_all(void)
+/* Our children, of whom this file tells. It is opened first: /proc is another one in the namespaces that we may join. */
+static FILE *children_of_us(void)
 {
 	char path[64];
-	int child;
 
 	snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
-	for (;;) {
-		FILE *children = fopen(path, "re");
+	return fopen(path, "re");
+}
 
+/* What loses its parent becomes our child, so that nothing gets away: until there are no children, kill all that there are.
+ * In a pid namespace that we joined its first process gets them, and they end with that. */
+static void end_all(FILE *children)
+{
+	int child;
+
+	for (;;) {
+		if (children)
+			rewind(children);
 		while (children && fscanf(children, "%d", &child) == 1)
 			kill(child, SIGKILL);
-		if (children)
-			fclose(children);
 		if (waitpid(-1, NULL, 0) < 0 && errno == ECHILD)
 			return;
 	}
 }
 
-/* The agent says which of its descriptors is the filter's listener, and waits until we have it. */
-static int take_listener(int asked, pid_t agent)
-{
-	int theirs, process = (int)syscall(PIDFD_OPEN, agent, 0), listener = -1;
+union with_descriptor {
+	struct cmsghdr header;
+	char space[CMSG_SPACE(sizeof(int))];
+};
 
-	if (read(asked, &theirs, sizeof theirs) == sizeof theirs)
-		listener = (int)syscall(PIDFD_GETFD, process, theirs, 0);
+/* A byte, and with it a descriptor where there is one. */
+static bool hand_over(int to, int fd)
+{
+	union with_descriptor extra;
+	struct iovec byte = {"+", 1};
+	struct msghdr message = {.msg_iov = &byte, .msg_iovlen = 1};
+
+	memset(&extra, 0, sizeof extra);
+	if (fd >= 0) {
+		message.msg_control = &extra;
+		message.msg_controllen = sizeof extra;
+		extra.header.cmsg_level = SOL_SOCKET;
+		extra.header.cmsg_type = SCM_RIGHTS;
+		extra.header.cmsg_len = CMSG_LEN(sizeof fd);
+		memcpy(CMSG_DATA(&extra.header), &fd, sizeof fd);
+	}
+	return sendmsg(to, &message, 0) == 1;
+}
+
+/* The agent hands us the filter's listener, and waits until we have it. */
+static int take_listener(int asked)
+{
+	union with_descriptor extra;
+	char byte;
+	struct iovec into = {&byte, 1};
+	struct msghdr message = {.msg_iov = &into, .msg_iovlen = 1, .msg_control = &extra, .msg_controllen = sizeof extra};
+	int listener = -1;
+
+	if (recvmsg(asked, &message, MSG_CMSG_CLOEXEC) == 1 && message.msg_controllen >= CMSG_LEN(sizeof listener))
+		memcpy(&listener, CMSG_DATA(&extra.header), sizeof listener);
 	if (listener >= 0 && write(asked, "+", 1) != 1)
 		listener = -1;
-	close(process);
 	close(asked);
 	return listener;
 }
@@ -129,7 +165,7 @@ static int reap(pid_t agent)
 	return -1;
 }
 
-static __attribute__((noreturn)) void watch(pid_t agent, const sigset_t *signals, int asked, uint16_t port)
+static __attribute__((noreturn)) void watch(pid_t agent, const sigset_t *signals, int asked, uint16_t port, FILE *children)
 {
 	struct signalfd_siginfo signal = {.ssi_signo = SIGCHLD};
 	struct pollfd on[] = {{signalfd(-1, signals, SFD_CLOEXEC), POLLIN, 0}, {asked, POLLIN, 0}};
@@ -146,11 +182,21 @@ static __attribute__((noreturn)) void watch(pid_t agent, const sigset_t *signals
 		if (taken && on[1].revents & POLLIN)
 			connect_for(on[1].fd, port);
 		else
-			on[1].fd = taken ? -1 : take_listener(asked, agent);
+			on[1].fd = taken ? -1 : take_listener(asked);
 		taken = true;
 	}
-	end_all();
+	end_all(children);
 	_exit(code);
+}
+
+/* Whoever made these namespaces as this user may join them. The next child is in the pid namespace, not we. */
+static void join(int process)
+{
+	if (setns(process, NAMESPACES) != 0)
+		fail("the session's namespaces");
+	close(process);
+	if (chdir("/workspace") != 0)
+		fail("/workspace");
 }
 
 /* Returns in the child. */
@@ -159,7 +205,10 @@ static void supervise(struct options *options)
 	pid_t parent = (pid_t)options->supervise, agent;
 	sigset_t signals, before;
 	int asked[2] = {-1, -1};
+	FILE *children = children_of_us();
 
+	if (options->enter >= 0)
+		join((int)options->enter);
 	if (options->connect >= 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, asked) != 0)
 		fail("socketpair");
 	sigemptyset(&signals);
@@ -175,7 +224,7 @@ static void supervise(struct options *options)
 		fail("fork");
 	if (agent > 0) {
 		close(asked[1]);
-		watch(agent, &signals, asked[0], options->connect > 0 ? (uint16_t)options->connect : 0);
+		watch(agent, &signals, asked[0], options->connect > 0 ? (uint16_t)options->connect : 0, children);
 	}
 	options->asked = asked[1];
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -198,23 +247,7 @@ static int listen_on(long port)
 
 static void report(int control, int listener)
 {
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof listener)];
-	} extra;
-	struct iovec byte = {"+", 1};
-	struct msghdr message = {.msg_iov = &byte, .msg_iovlen = 1};
-
-	memset(&extra, 0, sizeof extra);
-	if (listener >= 0) {
-		message.msg_control = &extra;
-		message.msg_controllen = sizeof extra;
-		extra.header.cmsg_level = SOL_SOCKET;
-		extra.header.cmsg_type = SCM_RIGHTS;
-		extra.header.cmsg_len = CMSG_LEN(sizeof listener);
-		memcpy(CMSG_DATA(&extra.header), &listener, sizeof listener);
-	}
-	if (sendmsg(control, &message, 0) != 1)
+	if (!hand_over(control, listener))
 		fail("the control socket");
 	close(control);
 	if (listener >= 0)
@@ -237,7 +270,7 @@ static void load_filter(int fd, int asked)
 		fail("seccomp");
 	if (asked < 0)
 		return;
-	if (write(asked, &fd, sizeof fd) != sizeof fd || read(asked, text, 1) != 1)
+	if (!hand_over(asked, fd) || read(asked, text, 1) != 1)
 		fail("the supervisor");
 	close(asked);
 	close(fd);
@@ -263,7 +296,7 @@ static void give_up(const struct options *options)
 static char **parse(int argc, char **argv, struct options *options)
 {
 	const struct { const char *name; long *value; } known[] = {
-		{"--supervise", &options->supervise}, {"--listen", &options->listen}, {"--control", &options->control},
+		{"--enter", &options->enter}, {"--supervise", &options->supervise}, {"--listen", &options->listen}, {"--control", &options->control},
 		{"--landlock", &options->landlock}, {"--seccomp", &options->seccomp},
 		{"--connect", &options->connect},
 	};
@@ -288,11 +321,13 @@ static char **parse(int argc, char **argv, struct options *options)
 
 int main(int argc, char **argv)
 {
-	struct options options = {-1, -1, -1, -1, -1, -1, -1};
+	struct options options = {-1, -1, -1, -1, -1, -1, -1, -1};
 	char **command = parse(argc, argv, &options);
 
 	if (options.supervise >= 0)
 		supervise(&options);
+	else if (options.enter >= 0)
+		vault_die(125, "agentbox-enter: --enter needs --supervise", NULL);
 	give_up(&options);
 	execvp(command[0], command);
 	vault_die(errno == ENOENT ? 127 : 126, "agentbox-enter: ", command[0], ": ", strerror(errno), NULL);

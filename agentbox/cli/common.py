@@ -93,6 +93,9 @@ engine_option = click.option(
     "--engine", type=click.Choice(["auto", "docker", "native"]), envvar="AGENTBOX_ENGINE",
     help="docker: a container. native: no engine, bubblewrap and Landlock. auto (default): docker where one answers.",
 )  # fmt: skip
+installed_option = click.option(
+    "--use-installed", is_flag=True, help="Native engine: the agent that is on PATH, in place of agentbox's own copy."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -103,9 +106,12 @@ def mounts(folders: tuple[str, ...], more: tuple[str, ...], who: Identity, *, al
     return workspace.resolve(wanted, who, allow_home=allow_home)
 
 
-def runtime(wanted: str | None, policy: Policy, who: Identity) -> Runtime:
-    """The engine that a command line, else a configuration asks for."""
-    return runtimes.choose(wanted or policy.engine, who, say)
+def runtime(wanted: str | None, policy: Policy, who: Identity, *, use_installed: bool = False) -> Runtime:
+    """The engine that a command line, else a configuration asks for. Raises UsageError where it has its own agents."""
+    found = runtimes.choose(wanted or policy.engine, who, say, use_installed=use_installed or policy.use_installed)
+    if use_installed and isinstance(found, runtimes.Docker):
+        raise UsageError("--use-installed", "an image has an agent of its own", "add --engine native")
+    return found
 
 
 def masks(policy: Policy, folders: list[Mount], who: Identity, wish: Wish, *, can: bool = True) -> list[Mask]:

@@ -35,6 +35,7 @@ from agentbox.workspace import Mount
 )
 @common.network_option
 @common.engine_option
+@common.installed_option
 @click.option("--dashboard", is_flag=True, help="Run the agent's dashboard instead, on this machine's loopback.")
 @click.option("--login", is_flag=True, help="Publish, on this machine's loopback, the ports where logins are answered.")
 @common.allow_home_option
@@ -50,6 +51,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     extra: tuple[str, ...],
     network: str | None,
     engine: str | None,
+    use_installed: bool,
     dashboard: bool,
     login: bool,
     allow_home: bool,
@@ -69,6 +71,8 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     git = hostenv.start_git(who.home)
     mounts = common.mounts(folders, more, who, allow_home=allow_home)
     asked = versions.parse_options(version_of)
+    if use_installed and agent in asked:
+        raise UsageError("--use-installed", "takes the version that is there", "leave --version-of out")
     policy = common.load(agent, who, asked, mounts[0].source, network)
     ports = [port.name for port in policy.ports if dashboard and port.name == "dashboard"]
     if dashboard and not ports:
@@ -76,7 +80,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     words = [*policy.command.argv, *ports, *tail]  # a port is named after the command that serves it
     ports += login_ports(policy) if login else []
     start = Start(policy, who, mounts, words, git, list(extra), ports, asked, rebuild, Wish(no_mask, unmask))
-    return start.run(common.runtime(engine, policy, who))
+    return start.run(common.runtime(engine, policy, who, use_installed=use_installed))
 
 
 def login_ports(policy: policies.Policy) -> list[str]:

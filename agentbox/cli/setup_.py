@@ -16,7 +16,8 @@ from agentbox.cli.run_ import Start
 @common.network_option
 @common.quiet_option
 @common.engine_option
-def command(agent: str, network: str | None, engine: str | None, tail: tuple[str, ...]) -> int:
+@common.installed_option
+def command(agent: str, network: str | None, engine: str | None, use_installed: bool, tail: tuple[str, ...]) -> int:
     """Run AGENT on no folder of yours, to change what its later sessions run: settings, extensions, hooks, plugins.
 
     In `agentbox run` the agent's tools may read those but not change them. Here they may, and no folder is mounted:
@@ -28,4 +29,5 @@ def command(agent: str, network: str | None, engine: str | None, tail: tuple[str
     who = identities.current()
     git = hostenv.start_git(who.home)
     policy = policies.for_setup(common.load(agent, who, network=network))
-    return Start(policy, who, [], [*policy.command.argv, *tail], git).run(common.runtime(engine, policy, who))
+    runtime = common.runtime(engine, policy, who, use_installed=use_installed)
+    return Start(policy, who, [], [*policy.command.argv, *tail], git).run(runtime)

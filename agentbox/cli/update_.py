@@ -4,33 +4,43 @@ from __future__ import annotations
 
 import click
 
+from agentbox import runtimes
 from agentbox.cli import common, terminal
+from agentbox.identity import Identity
+from agentbox.policy_model import Policy
 
 
 @click.command("update")
 @common.agents_argument
 @common.ca_option
 @common.quiet_option
-@click.option(
-    "--engine", type=click.Choice(["docker", "native"]), default="docker", show_default=True,
-    help="docker: build images. native: install into your cache.",
-)  # fmt: skip
-def command(agents: tuple[str, ...], ca_bundle: str | None, engine: str) -> None:
+@common.engine_option
+def command(agents: tuple[str, ...], ca_bundle: str | None, engine: str | None) -> None:
     """Build the named agents, or all, in their newest versions, and use these from now on.
 
-    `agentbox build --version-of AGENT=pinned` goes back to the version that agentbox was tested with.
+    For the native engine they are installed into your cache instead. `agentbox build --version-of AGENT=pinned` goes
+    back to the version that agentbox was tested with.
     """
     who, policies = common.load_all(agents)
-    with common.progress() as report:
-        if engine == "native":
-            from agentbox import harness
-
-            found = harness.update(policies, who, ca_bundle, report)
-        else:
-            from agentbox import build
-            from agentbox.engine import Engine
-
-            found = build.update(policies, who, Engine(), ca_bundle, report)
+    found: dict[str, str] = {}
+    for wanted in dict.fromkeys(engine or policy.engine for policy in policies):
+        found |= _update([policy for policy in policies if (engine or policy.engine) == wanted], who, ca_bundle, wanted)
     for policy in policies if not terminal.is_quiet() else ():
         old, new = policy.package.version, found[policy.agent]
         click.echo(f"{policy.agent} {new}" + ("" if old == new else f" (was {old})"))
+
+
+def _update(policies: list[Policy], who: Identity, ca_bundle: str | None, wanted: str) -> dict[str, str]:
+    """With the engine that `wanted` leads to. The versions."""
+    runtime = runtimes.choose(wanted, who, lambda _: None)
+    if isinstance(runtime, runtimes.Docker):
+        from agentbox import build
+
+        with common.progress() as report:
+            return build.update(policies, who, runtime.engine, ca_bundle, report)
+    from agentbox import harness
+
+    if wanted == "auto":
+        common.say("no Docker here: installing into your cache, for the native engine")
+    with common.progress() as report:
+        return harness.update(policies, who, ca_bundle, report)

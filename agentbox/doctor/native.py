@@ -12,7 +12,7 @@ from agentbox.errors import AgentboxError
 def check(world: World) -> Iterator[Finding]:
     if world.engine is not None or not sys.platform.startswith("linux"):
         return
-    from agentbox.native import broker, bubblewrap, landlock, seccomp
+    from agentbox.native import broker, bubblewrap, claims, landlock, seccomp
 
     if not landlock.abi():
         why = "the native engine (--engine native) does not start without it"
@@ -25,6 +25,9 @@ def check(world: World) -> Iterator[Finding]:
     if missing := seccomp.missing():
         why = "the native engine runs agents without a filter of system calls"
         yield Finding("native.seccomp", WARNING, missing, why, "apt install libseccomp2; pip install pyseccomp")
+    if unbounded := claims.unbounded():
+        why = "an agent, or what it starts, can use all that this machine has of it"
+        yield Finding("native.limits", WARNING, unbounded, why, "log in where systemd runs a manager for you")
     try:
         if world.identity is not None:
             broker.find_python(world.identity)

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 
 from agentbox import identity as identities
 from agentbox.errors import InstallError
-from agentbox.harness import cache, settings
+from agentbox.harness import cache
 from agentbox.harness.installed import Installed, describe, installed_on_path
-from agentbox.harness.job import Job
 from agentbox.identity import Identity
 from agentbox.policy_model import Policy
 
@@ -85,6 +84,7 @@ def update(policies: list[Policy], identity: Identity, ca_option: str | None, pr
 
 def _install(policy: Policy, place: Path, who: Identity, ca_option: str | None, progress: Report) -> Installed:
     from agentbox.harness import npm, platform, pypi
+    from agentbox.harness.job import Job
     from agentbox.images import ca_bundle
 
     here = platform.current()
@@ -115,14 +115,14 @@ def _failed(error: OSError, place: Path) -> InstallError:
 
 
 def _npm(home: Path, bundles: list[Path]) -> npm_.Registry:
-    from agentbox.harness import npm, web
+    from agentbox.harness import npm, settings, web
 
     user = settings.npm(home, os.environ)
     return npm.Registry(user, web.Web([*_files(user.cafile), *bundles], user.headers, user.proxy))
 
 
 def _pip(home: Path, bundles: list[Path]) -> pypi_.Index:
-    from agentbox.harness import pypi, web
+    from agentbox.harness import pypi, settings, web
 
     user = settings.pip(home, os.environ)
     trusted = [*_files(user.cert), *bundles]

@@ -59,10 +59,11 @@ def installed_on_path(policy: Policy, path: str | None = None) -> Installed:
     root = _package_root(script, policy.package.name)
     interpreter = _interpreter(script, path)
     if interpreter is None:
-        return Installed((str(script),), {}, root, _version(root, policy))
+        # A program alone in ~/bin needs nothing else of that folder.
+        return Installed((str(script),), {}, script if root == script.parent else root, _version(root, policy))
     # Of a virtual environment the link is started, not what it leads to: by it Python finds its packages.
     exe = interpreter if (interpreter.parent.parent / "pyvenv.cfg").is_file() else interpreter.resolve()
-    needs = _base(exe) if "python" in exe.name else (exe.parent,)
+    needs = _base(exe) if "python" in exe.name else (exe.parent, *_modules(script))
     return Installed(
         (str(exe), str(script)), {}, root, _version(root, policy), tuple(one for one in needs if one != root)
     )
@@ -91,6 +92,12 @@ def _package_root(script: Path, package: str) -> Path:
         if str(folder).endswith(f"/node_modules/{package}") or (folder / "pyvenv.cfg").is_file():
             return folder
     return script.parent
+
+
+def _modules(script: Path) -> tuple[Path, ...]:
+    """Where a package that lies beside others finds those that it needs: npm, pnpm and yarn put them there."""
+    folders = [folder for folder in script.parents if folder.name == "node_modules"]
+    return tuple(folders[-1:])
 
 
 def _base(python: Path) -> tuple[Path, ...]:

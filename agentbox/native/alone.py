@@ -20,11 +20,12 @@ from agentbox.credentials import shown_to_tools
 from agentbox.errors import EngineError
 from agentbox.harness import Installed
 from agentbox.identity import Identity
-from agentbox.native import harness, places
+from agentbox.native import harness, landlock, places, seccomp
 from agentbox.native.instance import compiled, copy, translated
 from agentbox.native.landlock import ALL, DEVICE, READ, RUN, Rules
 from agentbox.native.layout import Layout, bundle_of, parts, record
 from agentbox.native.places import HOME, LIBRARY
+from agentbox.native.session import Start
 from agentbox.policy import render_all
 from agentbox.policy_model import Policy
 from agentbox.resources import tree
@@ -134,6 +135,18 @@ def _render(policy: Policy, folder: Path, found: Mapping[str, str], rules: Rules
     lines = "".join(f"grant {path}\n" for path in grants)
     text = (etc / "vault.policy").read_text().removesuffix("end\n")
     (etc / "vault.policy").write_bytes(os.fsencode(f"{text}{lines}end\n"))
+
+
+def confinement(start: Start, folder: Path, rules: Rules | None, port: int | None, *, filtered: bool) -> list[str]:
+    """agentbox-enter with the domain and the filter that stand around a session, and a supervisor. `port` is the only
+    one on the host's loopback that the filter lets through, 0 for none; None where the network is open."""
+    words = [f"{folder}/bin/agentbox-enter", "--supervise", str(os.getpid())]
+    if rules is not None:
+        words += ["--landlock", str(start.keep(landlock.ruleset(rules)))]
+    if filtered:
+        words += ["--seccomp", str(start.keep(seccomp.program(namespace=False, network=port is None)))]
+        words += [] if port is None else ["--connect", str(port)]
+    return words
 
 
 def terminals() -> set[str]:

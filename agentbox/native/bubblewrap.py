@@ -11,12 +11,19 @@ from pathlib import Path
 
 from agentbox import programs
 from agentbox.binds import Bind
+from agentbox.native import kept
 from agentbox.native.places import ETC, ETC_LINKS, LIBRARY, SYSTEM
 from agentbox.policy_model import Policy, Tmpfs
 from agentbox.workspace import TARGET
 
 PROGRAM = "bwrap"
 NAMESPACES = ("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try")
+OWN = ("user", "mnt", "pid")
+DECIDERS = (
+    "/proc/sys/kernel/random/boot_id", "/proc/sys/kernel/unprivileged_userns_clone",
+    "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "/proc/sys/user/max_user_namespaces",
+    "/proc/self/attr/current",
+)  # fmt: skip
 INSTALL = "apt install bubblewrap (dnf, pacman, zypper and apk call it the same)"
 
 
@@ -43,12 +50,31 @@ def missing() -> str:
     """Why bwrap cannot be used here, in its own words where it has some; empty where it can."""
     if not program():
         return "bubblewrap is not installed"
+    facts = _facts()
+    if kept.find(PROGRAM, facts):
+        return ""
     trial = [program(), *NAMESPACES, "--unshare-net", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
     done = subprocess.run(trial, capture_output=True, text=True, check=False, env={"PATH": os.defpath})
     if done.returncode == 0:
+        kept.keep(PROGRAM, facts, True)
         return ""
     said = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
     return f"user namespaces are not to be had here ({said.removeprefix('bwrap: ')})"
+
+
+def _facts() -> list[str]:
+    """What decides whether user namespaces are to be had. Where it is something else, one start fails."""
+    info = Path(program()).stat()
+    found = [
+        program(),
+        str(info.st_mtime_ns),
+        str(os.getuid()),
+        *(str(Path(f"/proc/self/ns/{name}").readlink()) for name in OWN),
+    ]
+    filters = [
+        line for line in kept.text("/proc/self/status").splitlines() if line.startswith(("Seccomp", "NoNewPrivs"))
+    ]
+    return found + filters + [kept.text(path) for path in DECIDERS]
 
 
 def arguments(box: Box) -> bytes:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agentbox.native import bubblewrap, landlock, seccomp
+from agentbox.native import bubblewrap, landlock, limits, seccomp
 
-ALWAYS = ("the tools are your system's own programs, not an image's", "memory and CPU have no limit of their own")
+ALWAYS = ("the tools are your system's own programs, not an image's",)
 ALONE = (
     "your other processes' names can be seen",
     "no file is masked and git's hooks can be changed",
@@ -39,9 +39,16 @@ def alone() -> str:
     return f"{why}, so Landlock alone keeps the agent in: {'; '.join(found)}"
 
 
+def unbounded() -> str:
+    """Which of memory and CPU has no limit here, and why; empty where both have."""
+    held = limits.held()
+    names = " and ".join(name for name in limits.CONTROLLERS if name not in held.controllers)
+    return f"{names} without a limit ({held.why})" if names else ""
+
+
 def weaker() -> str:
     """What is weaker than in a container, wherever it runs."""
-    found = list(ALWAYS)
+    found = [*ALWAYS, *filter(None, [unbounded()])]
     if why := seccomp.missing():
         found.append(f"no filter of system calls ({why})")
     if not landlock.abi():

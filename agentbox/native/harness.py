@@ -4,13 +4,40 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from agentbox.errors import EngineError
-from agentbox.harness import Installed
+from agentbox import policy as policies
+from agentbox.errors import InstallError, UsageError
+from agentbox.harness import Installed, installed_on_path
+from agentbox.identity import Identity
 from agentbox.native.places import LINKS, SYSTEM
 from agentbox.policy_model import Policy
+from agentbox.workspace import Mount
+
+
+def from_path(policy: Policy, identity: Identity, say: Callable[[str], None]) -> Installed:
+    """The one that the user's shell would start, and a line about it. Raises InstallError where none can be used."""
+    found = installed_on_path(policy)
+    for path in (found.root, *found.needs):
+        if identity.home.resolve().is_relative_to(path.resolve()):
+            hint = "install it in a folder of its own, or leave --use-installed out"
+            raise InstallError(found.argv[-1], f"{path} would be readable with it, and your home is there", hint)
+    tested = policies.load(policy.agent).package.version
+    version = found.version or "of an unknown version"
+    how = "has not checked its files" if found.version == tested else f"was tested with {tested}"
+    say(f"{policy.agent} {version}, as installed here ({found.argv[-1]}): agentbox {how}")
+    return found
+
+
+def check_apart(installed: Installed, mounts: list[Mount]) -> None:
+    """Raise UsageError where a tool could change the agent, which nothing confines: its next start would run that."""
+    for mount in mounts:
+        parts = (installed.root, *installed.needs, *map(Path, installed.argv))
+        if not mount.read_only and (found := [part for part in parts if part.resolve().is_relative_to(mount.source)]):
+            hint = "install it elsewhere, or leave --use-installed out"
+            raise UsageError(str(found[0]), "is the agent's own, and lies in a folder that its tools may write", hint)
 
 # Hermes's plugins, and the guard among them, as the image has it.
 PLUGINS, GUARD = "hermes-plugins", "agentbox-guard"
@@ -19,10 +46,7 @@ PLUGINS, GUARD = "hermes-plugins", "agentbox-guard"
 def known_by(policy: Policy, installed: Installed, launcher: str) -> Policy:
     """The same policy, for an agent that is started as `installed` says."""
     exe, *rest = installed.argv
-    interpreted = bool(policy.command.script) and bool(rest)
-    command = replace(
-        policy.command, exe=os.path.realpath(exe), script=os.path.realpath(rest[0]) if interpreted else ""
-    )
+    command = replace(policy.command, exe=os.path.realpath(exe), script=os.path.realpath(rest[0]) if rest else "")
     return replace(policy, command=command, links=(launcher, *LINKS))
 
 

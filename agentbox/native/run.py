@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -15,7 +16,7 @@ from agentbox.errors import EngineError
 from agentbox.harness import Installed
 from agentbox.hostenv import paranoid
 from agentbox.native import alone as landlocked
-from agentbox.native import bubblewrap, environment, harness, landlock, layout, seccomp
+from agentbox.native import bubblewrap, environment, harness, join, landlock, layout, limits, seccomp
 from agentbox.native.broker import Broker
 from agentbox.native.bubblewrap import Box
 from agentbox.native.instance import moved
@@ -34,9 +35,12 @@ def run(request: Request, installed: Installed, python: Path | None) -> int:
     why = bubblewrap.missing()
     check(request, why)
     owner.clean(None, request.identity, run_id)
-    with sandbox(request, installed, python, run_id, alone=bool(why)) as session, Forwarder(session.kill) as forwarder:
+    with (
+        sandbox(request, installed, python, run_id, alone=bool(why)) as (made, session),
+        Forwarder(session.kill) as forwarder,
+    ):
         forwarder.process = session.start()
-        return session.wait()
+        return session.wait(partial(join.note, made))
 
 
 def wait_beside(session: Session, output: IO[bytes], stop: threading.Event) -> int:
@@ -62,7 +66,7 @@ def wait_beside(session: Session, output: IO[bytes], stop: threading.Event) -> i
 @contextmanager
 def sandbox(
     request: Request, installed: Installed, python: Path | None, run_id: str, *, alone: bool
-) -> Iterator[Session]:
+) -> Iterator[tuple[Layout, Session]]:
     """Lay a run out, `alone` without bubblewrap; afterwards nothing of it is left."""
     folder = owner.run_root(request.identity) / run_id
     records = audit.begin(request.identity, request.policy.agent, run_id, request.workspace)
@@ -73,8 +77,10 @@ def sandbox(
         parts = (_alone if alone else _contained)(request, made, installed)
         if request.alter:
             request.alter(parts)
-        with Session(_start(parts, request), broker, request.identity) as session:
-            yield session
+        start = _start(parts, request)
+        limits.bound(start, request.policy.limits)
+        with Session(start, broker, request.identity) as session:
+            yield made, session
     finally:
         egress.remove_secrets(request.identity, run_id)
         remove_tree(folder)
@@ -108,11 +114,6 @@ def _variables(request: Request, made: Layout, installed: Installed, bundle: str
     return found | dict(installed.env) | harness.variables(request.policy, moved(LIBRARY, made.places))
 
 
-def _limits(request: Request, already: int = 0) -> dict[str, int]:
-    limits = request.policy.limits
-    return {"nproc": limits.pids + already, "nofile": limits.nofile, "core": 0}
-
-
 def _at(variables: dict[str, str], port: int) -> dict[str, str]:
     """With the broker where it is."""
     return {name: text.replace(egress.PROXY, f"http://127.0.0.1:{port}") for name, text in variables.items()}
@@ -122,7 +123,7 @@ def _contained(request: Request, made: Layout, installed: Installed) -> Parts:
     """In namespaces of its own. The broker's socket is made inside, and handed out."""
     environ = _at(_variables(request, made, installed, "/etc/agentbox/ca-certificates.crt"), egress.PORT)
     command = [f"{LIBRARY}/bin/agentbox-launch", "/bin/sh", "/entrypoint.sh", *request.command]
-    return Parts(made, environ, command, _limits(request), not seccomp.missing(), box=made.box)
+    return Parts(made, environ, command, limits.numbers(request.policy.limits), not seccomp.missing(), box=made.box)
 
 
 def _alone(request: Request, made: Layout, installed: Installed) -> Parts:
@@ -130,8 +131,8 @@ def _alone(request: Request, made: Layout, installed: Installed) -> Parts:
     assert made.rules is not None
     launcher, entrypoint = f"{made.folder}/bin/agentbox-launch", f"{made.folder}/lib/entrypoint.sh"
     command = [launcher, "/bin/sh", entrypoint, *request.command]
-    limits = _limits(request, landlocked.processes(request.identity.uid))
-    parts = Parts(made, {}, command, limits, not seccomp.missing(), rules=made.rules if landlock.abi() else None)
+    bounds = limits.numbers(request.policy.limits, landlocked.processes(request.identity.uid))
+    parts = Parts(made, {}, command, bounds, not seccomp.missing(), rules=made.rules if landlock.abi() else None)
     parts.cwd = str(request.mounts[0].source) if request.mounts else f"{made.folder}/home"
     if request.brokered:
         parts.listener = socket.create_server(("127.0.0.1", 0))
@@ -149,24 +150,20 @@ def _alone(request: Request, made: Layout, installed: Installed) -> Parts:
 def _start(parts: Parts, request: Request) -> Start:
     """The parts as words and descriptors."""
     start = Start(parts.environ, command=parts.command, cwd=parts.cwd, listener=parts.listener)
-    limits = [word for name, number in parts.limits.items() for word in ("--limit", f"{name}={number}")]
     if parts.box is not None:
-        return _in_namespaces(start, parts, parts.box, limits, brokered=request.brokered)
-    opened = request.policy.network.mode == "open"
-    start.words = [f"{parts.layout.folder}/bin/agentbox-enter", "--supervise", str(os.getpid()), *limits]
-    if parts.rules is not None:
-        start.words += ["--landlock", str(start.keep(landlock.ruleset(parts.rules)))]
-    if parts.filtered:
-        start.words += ["--seccomp", str(start.keep(seccomp.program(namespace=False, network=opened)))]
-        start.words += [] if opened else ["--connect", str(parts.port)]
+        return _in_namespaces(start, parts, parts.box, brokered=request.brokered)
+    port = None if request.policy.network.mode == "open" else parts.port
+    start.words = landlocked.confinement(start, parts.layout.folder, parts.rules, port, filtered=parts.filtered)
+    start.words += limits.words(parts.limits)
     return start
 
 
-def _in_namespaces(start: Start, parts: Parts, box: Box, limits: list[str], *, brokered: bool) -> Start:
+def _in_namespaces(start: Start, parts: Parts, box: Box, *, brokered: bool) -> Start:
     given = start.keep(os.memfd_create("agentbox-bwrap", os.MFD_CLOEXEC))
     os.write(given, bubblewrap.arguments(box))
     os.lseek(given, 0, os.SEEK_SET)
-    start.words = [bubblewrap.program(), "--args", str(given), "--", f"{LIBRARY}/bin/agentbox-enter", *limits]
+    start.words = [bubblewrap.program(), "--args", str(given), "--", f"{LIBRARY}/bin/agentbox-enter"]
+    start.words += limits.words(parts.limits)
     start.words += ["--listen", str(egress.PORT)] if brokered else []
     if parts.filtered:
         start.words += ["--seccomp", str(start.keep(seccomp.program(namespace=True)))]

@@ -10,12 +10,14 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, Any
 
 from agentbox.errors import EngineError
 from agentbox.identity import Identity
+from agentbox.native import kept
 from agentbox.native.broker import Broker, as_user
 
 # A broker takes half a second to start. An agent that ends sooner than this without asking for one gets none.
@@ -88,10 +90,13 @@ class Session:
             signal.pidfd_send_signal(self.agent, signal.Signals[name])
         return True
 
-    def wait(self) -> int:
-        """Until the sandbox ends. Raises EngineError where no agent was ever started in it."""
+    def wait(self, started: Callable[[int, int], None] | None = None, until: int = 0) -> int:
+        """Until the sandbox ends, or the process `until`, with which it ends too. Calls `started` with its pid and the
+        agent's. Raises EngineError where there was never an agent."""
         assert self.process is not None
-        self._hear()
+        agent = self._hear()
+        if agent and started:
+            started(self.process.pid, agent)
         if self.listener is not None and self.broker is not None:
             ended = os.pidfd_open(self.process.pid)
             _readable(ended, self.listener.fileno(), timeout=PATIENCE)
@@ -100,22 +105,41 @@ class Session:
             self.listener.close()
             self.listener = None
             os.close(ended)
+        if until:
+            self._outlive(until)
         code = self.process.wait()
         if self.agent < 0:
             program = self.plan.words[0].rpartition("/")[2]
+            kept.forget()  # the next start asks again what can be used
             raise EngineError("sandbox", f"did not start: {program} ended with {code}, see its message above")
         return code if code >= 0 else 128 - code
 
-    def _hear(self) -> None:
-        """What agentbox-enter says when it is about to become the agent: who it is, and the broker's socket."""
+    def _outlive(self, other: int) -> None:
+        """End the sandbox where another process ends first."""
+        assert self.process is not None
+        try:
+            fds = [os.pidfd_open(self.process.pid), os.pidfd_open(other)]
+        except ProcessLookupError:
+            self.process.terminate()
+            return
+        if not _readable(*fds, timeout=-1) or not _readable(fds[0], timeout=0):
+            self.process.terminate()
+        for fd in fds:
+            os.close(fd)
+
+    def _hear(self) -> int:
+        """What agentbox-enter says when it is about to become the agent: its pid (else 0), the broker's socket."""
+        agent = 0
         size = socket.CMSG_SPACE(4) + socket.CMSG_SPACE(12)
         byte, extra, *_ = self.ours.recvmsg(1, size)
         for level, kind, data in extra if byte else ():
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 self.listener = socket.socket(fileno=array.array("i", data[:4])[0])
             elif level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+                agent = array.array("i", data[:4])[0]
                 with contextlib.suppress(ProcessLookupError):
-                    self.agent = os.pidfd_open(array.array("i", data[:4])[0])
+                    self.agent = os.pidfd_open(agent)
+        return agent
 
 
 def _spawn(words: list[str], plan: Start, passed: list[int], identity: Identity) -> subprocess.Popen[bytes]:
@@ -153,4 +177,4 @@ def _readable(*fds: int, timeout: float) -> bool:
     poll = select.poll()
     for fd in fds:
         poll.register(fd, select.POLLIN)
-    return bool(poll.poll(timeout * 1000))
+    return bool(poll.poll(timeout * 1000 if timeout >= 0 else None))

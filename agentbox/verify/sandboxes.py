@@ -125,7 +125,7 @@ class Sandboxes:
         if "mounts" in job.off:
             make_dir(job.context.secrets, job.world.identity)
         made = run.sandbox(changed, self.installed, self.python, job.run_id, alone=self.alone)
-        with _bystander(job.world, self.names(job.world, job.run_id)), made as session:
+        with _bystander(job.world, self.names(job.world, job.run_id)), made as (_, session):
             return run.wait_beside(session, output, stop)
 
 

@@ -70,6 +70,13 @@ def test_state_of_another_agent_as_folder_is_refused(call: Call, home: Path):
     assert_refused(call("run", "pi", "-w", str(home / ".claude" / "projects")), 2, "must not reach")
 
 
+def test_the_agents_own_programs_as_folder_are_refused(call: Call, home: Path):
+    """The native engine starts what lies there."""
+    (home / ".cache/agentbox/pi").mkdir(parents=True)
+    assert_refused(call("run", "pi", "-w", str(home / ".cache/agentbox/pi")), 2, "must not reach")
+    assert_refused(call("run", "pi", "-w", str(home / ".cache")), 2, "must not reach")
+
+
 def test_folder_that_holds_a_state_is_refused(call: Call, home: Path):
     (home / ".config").mkdir()
     assert_refused(call("run", "--mount", f"{home}/.config:ro"), 2, "must not reach")

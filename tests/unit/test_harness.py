@@ -12,8 +12,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 import trustme
@@ -444,6 +447,44 @@ def test_registry_of_a_scope_and_of_the_users_file(
     assert "127.0.0.1:9" in error("pi")
 
 
+@pytest.mark.parametrize("key", ["proxy", "https-proxy"])
+def test_proxy_of_the_users_file(registry: FakeRegistry, home: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """The registry's name is one that only the proxy knows."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("npm_config_registry", "http://registry.invalid/")
+    assert "registry.invalid" in error("claude"), "the control fails"
+    with forwarding("http://registry.invalid/", registry.url) as (proxy, asked):
+        (home / ".npmrc").write_text(f"{key}={proxy}\n")
+        assert said_by(install("claude"))
+    assert asked and all(url.startswith("http://registry.invalid/") for url in asked)
+
+
+@contextmanager
+def forwarding(name: str, url: str) -> Iterator[tuple[str, list[str]]]:
+    """A proxy that has what begins with `name` from `url`: its address, and what it was asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            with urlopen(self.path.replace(name, url)) as answer:
+                data = answer.read()
+                self.send_response(200)
+                self.send_header("Content-Type", answer.headers.get("Content-Type", ""))
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+
+
 def test_projects_own_settings_do_not_count(registry: FakeRegistry, home: Path) -> None:
     (home / "project/.npmrc").write_text("registry=http://127.0.0.1:9/\n")
     assert said_by(install("claude"))
@@ -513,6 +554,25 @@ def test_update_that_fails_changes_nothing(registry: FakeRegistry, call, home: P
     assert not (home / ".local/state/agentbox/versions.json").exists()
 
 
+@pytest.mark.parametrize("way", ["AGENTBOX_ENGINE", "engine", "auto"])
+def test_update_takes_the_engine_that_runs_would(
+    registry: FakeRegistry, call, home: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    stem = "@anthropic-ai/claude-code-linux-x64"
+    registry.npm(stem, "9.0.0", {"claude": sh("claude 9")})
+    registry.npm("@anthropic-ai/claude-code", "9.0.0", {"bin/claude.exe": ""}, optionalDependencies={stem: "9.0.0"})
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    if way == "AGENTBOX_ENGINE":
+        monkeypatch.setenv(way, "native")
+    elif way == "engine":
+        (home / ".config/agentbox").mkdir(parents=True)
+        (home / ".config/agentbox/config.toml").write_text('engine = "native"\n')
+    code, out, err = call("update", "claude")
+    assert (code, out.startswith("claude 9.0.0")) == (0, True), err
+    assert ("no Docker here" in err) == (way == "auto")
+    assert call("update", "claude", "--engine", "docker")[0] == 125
+
+
 def test_clean_removes_what_is_left_over_and_out_of_use(
     registry: FakeRegistry, call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -562,7 +622,9 @@ def test_installed_on_path_of_npm(home: Path, tmp_path: Path) -> None:
     path = f"{tmp_path}/bin:{tmp_path}/node/bin"
     found = harness.installed_on_path(policy("pi"), path)
     node = tmp_path / "node/bin/node"
-    assert found == harness.Installed((str(node), str(package / "dist/cli.js")), {}, package, "1.2.3", (node.parent,))
+    assert found == harness.Installed(
+        (str(node), str(package / "dist/cli.js")), {}, package, "1.2.3", (node.parent, tmp_path / "lib/node_modules")
+    )
     with pytest.raises(InstallError, match="interpreter is not there"):
         harness.installed_on_path(policy("pi"), f"{tmp_path}/bin")
 
@@ -584,7 +646,7 @@ def test_installed_on_path_of_a_single_file(tmp_path: Path) -> None:
     (tmp_path / "claude").write_bytes(b"\x7fELF")
     (tmp_path / "claude").chmod(0o755)
     found = harness.installed_on_path(policy("claude"), str(tmp_path))
-    assert found == harness.Installed((str(tmp_path / "claude"),), {}, tmp_path, "")
+    assert found == harness.Installed((str(tmp_path / "claude"),), {}, tmp_path / "claude", "")
 
 
 def test_nothing_on_path(tmp_path: Path) -> None:
