@@ -73,7 +73,7 @@ def _judge(got: Mapping[str, Any], mode: str) -> None:
         assert re.search(r"Hint: ", got["error"])
 
 
-@pytest.mark.parametrize(("route", "mode"), _cases(IN_IMAGE, ("control", "agent", "tool"), slow=["agent"]))
+@pytest.mark.parametrize(("route", "mode"), _cases(IN_IMAGE, ("control", "agent", "tool"), slow=["control", "agent"]))
 def test_route_reaches_the_file_only_outside_the_tool_context(node: str, tmp_path: Path, route: str, mode: str) -> None:
     _judge(_run(node, route, mode, tmp_path), mode)
 

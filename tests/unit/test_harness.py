@@ -427,6 +427,7 @@ def test_registry_that_asks_for_a_login_says_so(registry: FakeRegistry) -> None:
     assert "asks for a login" in error("claude")
 
 
+@pytest.mark.slow
 def test_older_index_that_answers_in_html_and_wants_a_login(
     registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -450,6 +451,7 @@ def test_projects_own_settings_do_not_count(registry: FakeRegistry, home: Path) 
     assert said_by(install("claude"))
 
 
+@pytest.mark.slow
 def test_users_settings_of_pip_do_not_move_the_installation(
     registry: FakeRegistry, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
