@@ -10,6 +10,20 @@ import pytest
 HERE = Path(__file__).parent
 # Their tests share nothing but what each worker makes for itself; the tests of any other file stay on one worker.
 SCATTERED = ("attacks", "js/test_routes.py")
+# Those look at all that runs on the engine or change an image: one after the other. The other tests of the engine look at
+# their own container, and run beside them.
+WHOLE_ENGINE = {
+    f"containers/test_{name}.py"
+    for name in (
+        "broker_faults",
+        "doctor_on_engine",
+        "session",
+        "setup",
+        "source_build",
+        "verify_on_engine",
+        "timeline",
+    )
+}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -25,10 +39,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         path = item.path.relative_to(HERE).as_posix()
-        # One engine, one set of images, and `agentbox ps` shows everybody's sessions.
-        name = "engine" if item.get_closest_marker("engine") else path
-        if not path.startswith(SCATTERED):
-            item.add_marker(pytest.mark.xdist_group(name))
+        if item.get_closest_marker("engine"):
+            item.add_marker(pytest.mark.xdist_group("engine" if path in WHOLE_ENGINE else "containers"))
+        elif not path.startswith(SCATTERED):
+            item.add_marker(pytest.mark.xdist_group(path))
 
 
 @pytest.hookimpl(optionalhook=True)
