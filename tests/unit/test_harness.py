@@ -152,6 +152,11 @@ def tarball_of(name: str, version: str) -> str:
     return f"/{name}/-/{name.rpartition('/')[2]}-{version}.tgz"
 
 
+def kept_as(registry: FakeRegistry, path: str) -> str:
+    """The name of a download among those that a next try goes on with."""
+    return hashlib.sha512(registry.files[path]).hexdigest()[:64]
+
+
 CHANGED = {
     "package": ("pi", lambda: tarball_of(PI, policy("pi").package.version)),
     "dependency": ("pi", lambda: tarball_of("left", "1.0.0")),
@@ -206,7 +211,7 @@ def test_beginning_of_something_else_is_fetched_anew(registry: FakeRegistry) -> 
     registry.cut[path] = [10, 10, 10, 10]
     with pytest.raises(InstallError):
         install("pi")
-    (part,) = (root("pi").parent / cache.DOWNLOADS).glob("*.part")
+    part = root("pi").parent / cache.DOWNLOADS / f"{kept_as(registry, path)}.part"
     part.write_bytes(b"x" * part.stat().st_size)
     assert said_by(install("pi"))
 
@@ -226,7 +231,7 @@ def test_killed_installation_leaves_no_version_and_is_gone_on_with(registry: Fak
     registry.stalled[path] = 20
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, agent], start_new_session=True)
     assert registry.reached.wait(30)
-    left = hashlib.sha512(registry.files[tarball_of("left", "1.0.0")]).hexdigest()[:64]
+    left = kept_as(registry, tarball_of("left", "1.0.0"))
     while agent == "pi" and not (root(agent).parent / cache.DOWNLOADS / left).exists():  # fetched at the same time
         assert process.poll() is None
         time.sleep(0.01)
