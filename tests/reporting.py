@@ -13,7 +13,10 @@ DOCUMENT = Path(__file__).resolve().parents[1] / "docs/threat-model.md"
 
 
 def show(config: pytest.Config, lines: Sequence[str]) -> None:
-    """Print the lines past the capture."""
+    """Print the lines past the capture; a worker of pytest-xdist hands them to the process that started it."""
+    if hasattr(config, "workeroutput"):
+        config.workeroutput.setdefault("shown", []).extend(lines)
+        return
     capture = config.pluginmanager.get_plugin("capturemanager")
     with capture.global_and_fixture_disabled():
         print("\n" + "\n".join(lines))
@@ -49,7 +52,7 @@ def record(name: str, outcomes: Mapping[tuple[str, str], str]) -> None:
 
 def matrix_of(outcomes: Mapping[tuple[str, str], str], name: str) -> Callable[..., Any]:
     """A fixture for a test module: when its tests are done, it prints what they have put into `outcomes`, and compares that
-    with the table in docs/threat-model.md. AGENTBOX_RECORD=1 writes the table instead (run the whole module then)."""
+    with the table in docs/threat-model.md. AGENTBOX_RECORD=1 writes the table instead (run the whole module then, in one process)."""
 
     @pytest.fixture(scope="module", autouse=True)
     def matrix(request: pytest.FixtureRequest) -> Iterator[None]:

@@ -7,6 +7,7 @@ root-owned top and the agent's state on a mount of its own. Programs enter it as
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import shutil
 import signal
@@ -176,9 +177,15 @@ class World:
 
     def read(self, path: Path) -> str | None:
         """The content of a file in this world, None if there is none."""
+        return self.read_all([path])[0]
+
+    def read_all(self, paths: Sequence[Path]) -> list[str | None]:
+        """The contents of several, for one process."""
         copy = self.work / "copy-of-what-was-read"
-        self.inside(lambda: shutil.copyfile(path, copy) if path.is_file() else copy.unlink(missing_ok=True))
-        return copy.read_text() if copy.exists() else None
+        self.inside(
+            lambda: copy.write_text(json.dumps([path.read_text() if path.is_file() else None for path in paths]))
+        )
+        return json.loads(copy.read_text())
 
     def _prepare_vault(self) -> None:
         (VAULT / ".probe").write_text("")

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 import pytest
-from test_matrix import READERS, STARTS
+from test_matrix import READERS_BY_START
 from vault_world import AUTH, SECRET, SETTINGS, STATE, World, policy
 
 pytestmark = pytest.mark.vault
@@ -53,8 +53,7 @@ def test_rules_are_made_anew_after_a_change(worlds: dict[str, World], how: str) 
     assert re.fullmatch("r+sr+s(r+)?s", asked)  # how often depends on how soon
 
 
-@pytest.mark.parametrize("start", STARTS)
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize(("reader", "start"), READERS_BY_START)
 def test_reader_in_a_kept_domain_is_eacces(worlds: dict[str, World], reader: str, start: str) -> None:
     environment = {"SETTLED": "1"}
     control = worlds["control"].run("./agent", start, f"./{reader}", env=environment)

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
+from fast import slow_but
 from vault_world import SECRET, STATE, World
 
 pytestmark = pytest.mark.vault
@@ -33,7 +34,7 @@ def fresh(worlds: dict[str, World]) -> None:
         world.reset()
 
 
-@pytest.mark.parametrize("start", ["execvp", "posix_spawn"])
+@pytest.mark.parametrize("start", slow_but(["execvp"], ["execvp", "posix_spawn"]))
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_attack_without_landlock(
     worlds: dict[str, World], request: pytest.FixtureRequest, attack: str, start: str

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from fast import slow_but, slow_but_one_of_each
 from reporting import matrix_of
 from vault_world import AUTH, SECRET, SETTINGS, STATE, World
 
@@ -38,6 +39,7 @@ STARTS = [
     "in_place",
 ]
 READERS = ["read_dynamic", "read_static", "read_asm"]
+READERS_BY_START = slow_but_one_of_each(READERS, STARTS, "read_static", "execve")
 
 # What the kernel of these tests refuses by itself, so that there is no control to show.
 NO_CONTROL = {
@@ -67,11 +69,10 @@ def state_of(world: World) -> list[str | None]:
         STATE / ".env",
         STATE / "AGENTS.md",
     ]
-    return [world.read(path) for path in paths]
+    return world.read_all(paths)
 
 
-@pytest.mark.parametrize("start", STARTS)
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize(("reader", "start"), READERS_BY_START)
 def test_reader_started_by_the_agent_is_eacces(worlds: dict[str, World], reader: str, start: str) -> None:
     control = worlds["control"].run("./agent", start, f"./{reader}")
     assert (control.returncode, SECRET in control.stdout) == (0, True), control.stderr
@@ -81,7 +82,7 @@ def test_reader_started_by_the_agent_is_eacces(worlds: dict[str, World], reader:
     starts[start, reader] = "denied"
 
 
-@pytest.mark.parametrize("start", ["execvp", "vfork", "posix_spawn"])
+@pytest.mark.parametrize("start", slow_but(["execvp"], ["execvp", "vfork", "posix_spawn"]))
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_attack_is_refused(worlds: dict[str, World], attack: str, start: str) -> None:
     if attack not in NO_CONTROL:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from fast import slow_but
 from vault_world import World
 
 pytestmark = pytest.mark.vault
@@ -57,8 +58,8 @@ END
 NEEDS = {"node": "node", "npm install": "npm", "strace of a child": "strace", "git": "git"}
 
 
-@pytest.mark.parametrize("start", ["execvp", "posix_spawn"])
-@pytest.mark.parametrize("job", JOBS)
+@pytest.mark.parametrize("start", slow_but(["execvp"], ["execvp", "posix_spawn"]))
+@pytest.mark.parametrize("job", slow_but(JOBS.keys() - {"venv and pip"}, JOBS))
 def test_works_as_without_the_vault(worlds: dict[str, World], job: str, start: str) -> None:
     if job in NEEDS and not shutil.which(NEEDS[job]):
         pytest.skip(f"{NEEDS[job]} is not installed")

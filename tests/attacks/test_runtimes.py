@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fast import slow_but_one_of_each
 from reporting import matrix_of
 from vault_world import SECRET, World, make_world, policy
 
@@ -68,15 +69,13 @@ def check(worlds: Pair, exe: str, script: str, start: str, reader: str) -> None:
     assert done.returncode == 1, done.stderr
 
 
-@pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("start", NODE_STARTS)
+@pytest.mark.parametrize(("start", "reader"), slow_but_one_of_each(NODE_STARTS, READERS, "spawn", "read_static"))
 def test_tool_of_a_node_agent_is_eacces(pair: Callable[[str, str], Pair], start: str, reader: str) -> None:
     check(pair(node(), "agent.js"), node(), "agent.js", start, reader)
     outcomes[start, "node"] = "denied"
 
 
-@pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("start", PYTHON_STARTS)
+@pytest.mark.parametrize(("start", "reader"), slow_but_one_of_each(PYTHON_STARTS, READERS, "os_system", "read_static"))
 def test_tool_of_a_python_agent_is_eacces(pair: Callable[[str, str], Pair], start: str, reader: str) -> None:
     exe = os.path.realpath(PYTHON)
     check(pair(exe, "agent.py"), exe, "agent.py", start, reader)

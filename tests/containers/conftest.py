@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 from boxes import AGENTS, REAL_USER, Agent, Box, make_box
+from fast import one_at_a_time
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,7 +41,8 @@ def gateway(engine: None) -> str:
 @pytest.fixture(scope="session")
 def images(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
     """Agent to image, after `agentbox build` of all four."""
-    build = make_box(tmp_path_factory.mktemp("build")).agentbox("build", timeout=900)
+    with one_at_a_time(Path(tempfile.gettempdir(), f"agentbox-images-of-{REAL_USER}")):
+        build = make_box(tmp_path_factory.mktemp("build")).agentbox("build", timeout=900)
     assert build.returncode == 0, build.stderr
     return lambda agent: f"local/{REAL_USER}-{agent}"
 

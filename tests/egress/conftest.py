@@ -7,7 +7,8 @@ from pathlib import Path
 
 import net
 import pytest
-from interpreter import find
+from fast import one_at_a_time
+from interpreter import PLACE, find
 from world import Broker, World
 
 
@@ -22,7 +23,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """Network, providers, certificates, secrets."""
     if why := net.unusable():
         pytest.skip(why)
-    interpreter = find()
+    with one_at_a_time(PLACE):
+        interpreter = find()
     if not interpreter:
         pytest.skip(
             "mitmproxy needs Python 3.12 or newer (AGENTBOX_EGRESS_PYTHON), or an engine to take it from the image"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import ssl
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -75,8 +76,11 @@ class Application:
         await _answer(send, [b"at last"])
 
     async def do_large(self, request: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Many bytes."""
-        await _answer(send, [b"x" * 65536] * int(request["query"]["chunks"]))
+        """Many bytes, for as long as there is somebody: asyncio's TLS keeps all that is written to one who is gone."""
+        gone = asyncio.create_task(_gone(receive))
+        pieces = itertools.repeat(b"x" * 65536, int(request["query"]["chunks"]))
+        await _answer(send, itertools.takewhile(lambda _: not gone.done(), pieces))
+        gone.cancel()
 
     async def do_redirect(self, request: dict[str, Any], receive: Receive, send: Send) -> None:
         """Send the client elsewhere."""
@@ -84,13 +88,18 @@ class Application:
 
 
 async def _answer(
-    send: Send, pieces: list[bytes], extra: list[tuple[bytes, bytes]] | None = None, status: int = 200
+    send: Send, pieces: Iterable[bytes], extra: list[tuple[bytes, bytes]] | None = None, status: int = 200
 ) -> None:
     await send({"type": "http.response.start", "status": status, "headers": extra or []})
     for piece in pieces:
         await send({"type": "http.response.body", "body": piece, "more_body": True})
         await asyncio.sleep(0)
     await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from fast import one_at_a_time
 from node_process import FIREWALL, ROOT, environment
 
 NEEDS = (22, 19)  # what pi asks for
@@ -19,9 +20,14 @@ def _version(node: str) -> tuple[int, ...]:
 
 
 def _installed(cache: Path, *packages: str) -> Path:
-    """node_modules with these packages; kept in pytest's cache from run to run."""
+    """node_modules with these packages; kept in pytest's cache from run to run, and made by one process at a time."""
     if shutil.which("npm") is None:
         pytest.skip(f"npm is not there to install {', '.join(packages)}")
+    with one_at_a_time(cache):
+        return _installed_alone(cache, *packages)
+
+
+def _installed_alone(cache: Path, *packages: str) -> Path:
     stamp = cache / "installed.json"
     if not stamp.exists() or json.loads(stamp.read_text()) != list(packages):
         shutil.rmtree(cache / "node_modules", ignore_errors=True)

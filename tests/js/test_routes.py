@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from node_process import FIREWALL, HERE, environment
+from reporting import show
 
 ROUTES = HERE / "routes.cjs"
 SECRET = "TOP-SECRET-7f3a"
@@ -38,14 +39,17 @@ def _newer() -> set[str]:
 NAMES = _names()
 KNOWN_LEAKS = _known_leaks()
 NEWER = _newer()
+IN_IMAGE = [name for name in NAMES if name not in NEWER]
 
 
-def _cases(names: Sequence[str], modes: Sequence[str]) -> list[Any]:
+def _cases(names: Sequence[str], modes: Sequence[str], slow: Sequence[str] = ()) -> list[Any]:
+    """Every route in every mode; of the `slow` modes one route in ten is in the fast tests."""
     cases = []
-    for name in names:
+    for number, name in enumerate(names):
         for mode in modes:
             leak = KNOWN_LEAKS.get(name) if mode == "tool" else None
             marks = [pytest.mark.xfail(reason=leak, strict=True)] if leak else []
+            marks += [pytest.mark.slow] if mode in slow and number % 10 else []
             cases.append(pytest.param(name, mode, id=f"{name}-{mode}", marks=marks))
     return cases
 
@@ -69,14 +73,12 @@ def _judge(got: Mapping[str, Any], mode: str) -> None:
         assert re.search(r"Hint: ", got["error"])
 
 
-@pytest.mark.parametrize(
-    ("route", "mode"), _cases([name for name in NAMES if name not in NEWER], ("control", "agent", "tool"))
-)
+@pytest.mark.parametrize(("route", "mode"), _cases(IN_IMAGE, ("control", "agent", "tool"), slow=["control", "agent"]))
 def test_route_reaches_the_file_only_outside_the_tool_context(node: str, tmp_path: Path, route: str, mode: str) -> None:
     _judge(_run(node, route, mode, tmp_path), mode)
 
 
-@pytest.mark.parametrize(("route", "mode"), _cases([name for name in NAMES if name not in NEWER], ("tool",)))
+@pytest.mark.parametrize(("route", "mode"), _cases(IN_IMAGE, ("tool",), slow=["tool"]))
 def test_route_is_closed_by_what_images_load(node: str, joined: Path, tmp_path: Path, route: str, mode: str) -> None:
     _judge(_run(node, route, mode, tmp_path, joined), mode)
 
@@ -87,11 +89,11 @@ def test_route_is_closed_on_the_newest_node_too(newest_node: str, tmp_path: Path
     _judge(_run(newest_node, route, mode, tmp_path), mode)
 
 
-def test_count_of_routes_is_as_collected(node: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_count_of_routes_is_as_collected(node: str, pytestconfig: pytest.Config) -> None:
     listed = subprocess.check_output([node, str(HERE / "run_route.cjs"), "--list"], text=True, env=environment())
     routes = json.loads(listed)
     assert [route["name"] for route in routes] == NAMES
     assert {route["name"]: route["leaks"] for route in routes if route["leaks"]} == KNOWN_LEAKS
     assert {route["name"] for route in routes if route["since"]} == NEWER
-    with capsys.disabled():
-        print(f"\n{len(NAMES)} routes: {len(NAMES) - len(KNOWN_LEAKS)} denied to tools, {len(KNOWN_LEAKS)} known leaks")
+    denied = len(NAMES) - len(KNOWN_LEAKS)
+    show(pytestconfig, [f"{len(NAMES)} routes: {denied} denied to tools, {len(KNOWN_LEAKS)} known leaks"])

@@ -1,0 +1,34 @@
+"""What keeps the tests quick: which of many of a kind `make check` alone runs, and several processes that run them."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def slow_but(kept: Collection[object], values: Iterable[object]) -> list[Any]:
+    """Values for parametrize: those that are not in `kept` are slow."""
+    return [pytest.param(value, marks=() if value in kept else pytest.mark.slow) for value in values]
+
+
+def slow_but_one_of_each(first: Iterable[object], second: Iterable[object], one: object, other: object) -> list[Any]:
+    """All pairs; those are not slow that have `one` as their first or `other` as their second."""
+    return [
+        pytest.param(*pair, marks=() if pair[0] == one or pair[1] == other else pytest.mark.slow)
+        for pair in product(first, second)
+    ]
+
+
+@contextmanager
+def one_at_a_time(made: Path) -> Iterator[None]:
+    """For what is kept from run to run: one process makes it, and the others wait and find it."""
+    made.parent.mkdir(parents=True, exist_ok=True)
+    with made.with_name(f"{made.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
