@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agentbox import policy as policies
-from agentbox.errors import InstallError, UsageError
+from agentbox.errors import EngineError, InstallError, UsageError
 from agentbox.harness import Installed, installed_on_path
 from agentbox.identity import Identity
 from agentbox.native.places import LINKS, SYSTEM
@@ -38,6 +38,7 @@ def check_apart(installed: Installed, mounts: list[Mount]) -> None:
         if not mount.read_only and (found := [part for part in parts if part.resolve().is_relative_to(mount.source)]):
             hint = "install it elsewhere, or leave --use-installed out"
             raise UsageError(str(found[0]), "is the agent's own, and lies in a folder that its tools may write", hint)
+
 
 # Hermes's plugins, and the guard among them, as the image has it.
 PLUGINS, GUARD = "hermes-plugins", "agentbox-guard"
