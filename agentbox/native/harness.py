@@ -33,9 +33,9 @@ def from_path(policy: Policy, identity: Identity, say: Callable[[str], None]) ->
 
 def check_apart(installed: Installed, mounts: list[Mount]) -> None:
     """Raise UsageError where a tool could change the agent, which nothing confines: its next start would run that."""
-    for mount in mounts:
-        parts = (installed.root, *installed.needs, *map(Path, installed.argv))
-        if not mount.read_only and (found := [part for part in parts if part.resolve().is_relative_to(mount.source)]):
+    parts = [path.resolve() for path in (installed.root, *installed.needs, *map(Path, installed.argv))]
+    for source in [mount.source for mount in mounts if not mount.read_only]:
+        if found := [each for each in parts if each.is_relative_to(source) or source.is_relative_to(each)]:
             hint = "install it elsewhere, or leave --use-installed out"
             raise UsageError(str(found[0]), "is the agent's own, and lies in a folder that its tools may write", hint)
 

@@ -322,7 +322,9 @@ def test_two_sessions_at_once_do_not_see_each_other(box: NativeBox) -> None:
     while first.stdout.readline().strip() != "up":
         assert first.poll() is None
 
-    second = box.shell("ls $HOME; cat $HOME/one; echo second")
+    other = box.workspace / "second"  # in the first one's folder a shell joins it: test_native_join.py
+    other.mkdir()
+    second = box.shell("ls $HOME; cat $HOME/one; echo second", "--network", "none", "-w", str(other))
     listed = box.agentbox("ps")
     (box.workspace / "stop").touch()
 

@@ -78,6 +78,9 @@ def test_an_agent_that_its_tools_could_change_is_refused(box: NativeBox) -> None
     done = box.run("pi", "--version", options=("--network", "none", "--use-installed"))
     assert done.returncode == 2
     assert "in a folder that its tools may write" in done.stderr
+    below = folder / "lib/node_modules" / PI.name / "dist"
+    done = box.run("pi", "--version", options=("--network", "none", "--use-installed", "-w", str(below)))
+    assert (done.returncode, "in a folder that its tools may write" in done.stderr) == (2, True)
 
 
 def test_an_agent_whose_folder_is_the_home_is_refused(box: NativeBox) -> None:

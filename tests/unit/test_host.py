@@ -123,6 +123,14 @@ def test_owner_is_alive_only_as_the_same_process_on_this_host():
     assert not owner.gone("nonsense")
 
 
+def test_a_processs_start_is_the_same_with_proc_and_without() -> None:
+    assert abs(owner._started(os.getpid()) - owner._started_elsewhere(os.getpid())) < owner.TOLERANCE
+    free = next(pid for pid in range(2, 1 << 22) if not Path(f"/proc/{pid}").exists())
+    for look in (owner._started, owner._started_elsewhere):
+        with pytest.raises(ProcessLookupError):
+            look(free)
+
+
 def test_clean_removes_what_a_dead_owner_left(home: Path, engine):
     dead, live = f"{os.getpid()}:1:{socket.gethostname()}", owner.current()
     engine.answers["GET /containers/json"] = (
