@@ -22,7 +22,7 @@ $(BIN)/.ready: pyproject.toml setup.py $(C_FILES) agentbox/_vault_build.py
 build: venv ## build the wheel into dist/
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
-test: venv ## the fast tests: no engine, nothing from npm, one of each kind (about a minute)
+test: venv ## the fast tests: no engine, nothing from npm, one of each kind (a minute or two)
 	$(PYTEST) -q -m 'not engine and not npm and not slow'
 
 check: venv ## every test; starts with the linters, needs an engine (`make engine` brings one up)
