@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-# All cores; the marks in tests/conftest.py say what stays together. WORKERS=0 runs all in one process.
+# All cores; tests/conftest.py says what stays together. WORKERS=0 runs all in one process.
 WORKERS ?= logical
-PYTEST  = $(BIN)/pytest -n $(WORKERS) --dist loadgroup
+PYTEST  = $(BIN)/pytest -n $(WORKERS)
 C_FILES = $(wildcard csrc/*.c csrc/*.h)
 
 .PHONY: help venv build test check lint format bench docs record engine clean
