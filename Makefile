@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-# All cores; the marks in tests/conftest.py say what stays together. WORKERS=0 runs all in one process.
+# All cores; tests/conftest.py says what stays together. WORKERS=0 runs all in one process.
 WORKERS ?= logical
-PYTEST  = $(BIN)/pytest -n $(WORKERS) --dist loadgroup
+PYTEST  = $(BIN)/pytest -n $(WORKERS)
 C_FILES = $(wildcard csrc/*.c csrc/*.h)
 
 .PHONY: help venv build test check lint format bench docs record engine clean
@@ -22,7 +22,7 @@ $(BIN)/.ready: pyproject.toml setup.py $(C_FILES) agentbox/_vault_build.py
 build: venv ## build the wheel into dist/
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
-test: venv ## the fast tests: no engine, nothing from npm, one of each kind (about a minute)
+test: venv ## the fast tests: no engine, nothing from npm, one of each kind (a minute or two)
 	$(PYTEST) -q -m 'not engine and not npm and not slow'
 
 check: venv ## every test; starts with the linters, needs an engine (`make engine` brings one up)

@@ -3,11 +3,10 @@ tests may run at the same time as others."""
 
 import os
 from collections.abc import Generator
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-HERE = Path(__file__).parent
 # Their tests share nothing but what each worker makes for itself; the tests of any other file stay on one worker.
 SCATTERED = ("attacks", "js/test_routes.py")
 # Those look at all that runs on the engine or change an image: one after the other. The other tests of the engine look at
@@ -35,14 +34,26 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-@pytest.hookimpl(trylast=True)  # the folders' own hooks mark what needs an engine
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        path = item.path.relative_to(HERE).as_posix()
-        if item.get_closest_marker("engine"):
-            item.add_marker(pytest.mark.xdist_group("engine" if path in WHOLE_ENGINE else "containers"))
-        elif not path.startswith(SCATTERED):
-            item.add_marker(pytest.mark.xdist_group(path))
+def group(nodeid: str) -> str:
+    """The tests of one group run on one worker, one after the other."""
+    path = nodeid.partition("::")[0].removeprefix("tests/")
+    if path.startswith(SCATTERED):
+        return nodeid
+    if path.startswith("containers/"):
+        return "engine" if path in WHOLE_ENGINE else "containers"
+    return path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Not --dist loadgroup, whose groups pytest-xdist 3.8 loses with pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return Groups(config, log)
 
 
 @pytest.hookimpl(optionalhook=True)
