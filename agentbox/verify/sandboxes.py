@@ -34,7 +34,7 @@ from agentbox.verify.world import INSIDE, World
 from agentbox.workspace import TARGET
 
 SLACK = 100
-# What a kernel before Landlock's scopes does not keep; the last two, where bubblewrap does not hide who they are to.
+# What kernels without Landlock's scopes let through: the first always, the others where nothing hides the target.
 SIGNALS = ("process/signal", "process/host-signal", "process/host-signal-by-agent")
 PROGRAMS = Path(__file__).resolve().parent / "inside"
 # By attack, where the reason is another.
