@@ -104,7 +104,7 @@ def listening_here(identity: Identity, folder: Path) -> Iterator[Listener]:
     make_dir(folder, identity)
     log = folder / "arrived"
     words = [sys.executable, "-I", "-S", str(PROGRAM), str(log), UNLISTED, HERE]
-    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, cwd="/", env={})
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/", env={})
     try:
         assert process.stdout is not None
         ports = [int(word) for word in process.stdout.readline().split()]

@@ -47,10 +47,17 @@ class Model:
         if not self.outside:
             yield
             return
-        words = [sys.executable, "-s", "-E", str(world.verify / "play.py"), str(self.folder(world) / "script.json")]
+        words = [
+            sys.executable,
+            "-s",
+            "-E",
+            str(world.verify / "play.py"),
+            str(self.folder(world) / "script.json"),
+            "--outside",
+        ]
         with (world.verify / "play.log").open("wb") as log:
             process = subprocess.Popen(
-                words, env={"PYTHONDONTWRITEBYTECODE": "1"}, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                words, env={"PYTHONDONTWRITEBYTECODE": "1"}, cwd="/", stdin=subprocess.PIPE, stdout=log, stderr=log,
                 **as_user(world.identity),
             )  # fmt: skip
         try:
@@ -62,7 +69,7 @@ class Model:
             yield
         finally:
             process.kill()
-            process.wait()
+            process.communicate()
 
 
 def model(ground: Ground, mode: str, *, with_agent: bool) -> Model:

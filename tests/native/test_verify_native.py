@@ -143,7 +143,7 @@ def left(box: NativeBox) -> list[str]:
     return [path.name for place in places if place.exists() for path in place.iterdir()]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_after_an_interruption(box: NativeBox, number: int) -> None:
     default = ["env", "--default-signal=INT"]  # background jobs of scripts ignore it, and so would this one
     box_words = box.words("verify", "pi", "--engine", "native", "--only", "file/*")
@@ -157,9 +157,13 @@ def test_nothing_is_left_after_an_interruption(box: NativeBox, number: int) -> N
     assert inside
     process.send_signal(number)
 
-    assert process.wait(SECONDS) == 130
+    killed = number == signal.SIGKILL
+    assert process.wait(SECONDS) == (-number if killed else 130)
     assert psutil.wait_procs(inside, SECONDS)[1] == []
-    assert left(box) == []
+    if killed:
+        assert left(box) != []
+        assert box.shell("true").returncode == 0  # the next start cleans
+    assert [name for name in left(box) if not (killed and "-pi-" in name)] == []
 
 
 def ids() -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 8000 is no port of an allowed host; 8001 is one, where a request with another's Host header counts, or a redirect leads
 to the other port. 8002 and 53 take datagrams. An answer holds REACHED and the request's headers.
-With an ADDRESS it takes free ports there in their places, and says which.
+With an ADDRESS it takes free ports there in their places, says which, and ends with its standard input.
 """
 
 import socket
@@ -65,4 +65,6 @@ for each in UDP:
 for each in TCP:
     threading.Thread(target=each.serve_forever, daemon=True).start()
 print(*[each.server_port for each in TCP], *[each.getsockname()[1] for each in UDP], flush=True)
-threading.Event().wait()
+if FIXED:
+    threading.Event().wait()
+sys.stdin.read()

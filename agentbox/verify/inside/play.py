@@ -1,4 +1,4 @@
-"""play.py SCRIPT: the scripted model beside the agent. It asks for the calls of SCRIPT, one after another.
+"""play.py SCRIPT [--outside]: the scripted model beside the agent. It asks for the calls of SCRIPT, one after another.
 
 What a call returned goes to out/ as runner.py does it, before the agent gets its next answer. Also a stand-in: for
 another session's program, it hands a canary to whoever reaches its abstract socket; and for the agent, where a control
@@ -68,6 +68,9 @@ def main():
         stand_in()
         (HERE / "ready").touch()
         threading.Event().wait()
+    if sys.argv[2:]:
+        # Of a killed agentbox nothing stays.
+        threading.Thread(target=lambda: os._exit(len(sys.stdin.read())), daemon=True).start()
     calls = [(call.get("number"), step(call)) for call in script["calls"]]
     server = Reporting(("127.0.0.1", script["port"]), calls, (HERE / "requests").open("a"))
     (HERE / "ready").touch()
