@@ -9,7 +9,7 @@ from typing import Any
 
 from agentbox import egress
 from agentbox.binds import Bind, binds
-from agentbox.engine import AGENT, BROKER, OWNER, RUN, WORKSPACE
+from agentbox.engine import AGENT, BROKER, OWNER, RUN, USER, WORKSPACE
 from agentbox.gitplan import Cover
 from agentbox.hostenv import escape
 from agentbox.identity import Identity
@@ -179,7 +179,7 @@ def bind(source: str, target: str, read_only: bool = False) -> dict[str, Any]:
 
 
 def _labels(policy: Policy, options: Options) -> dict[str, str]:
-    return {AGENT: policy.agent, **_run_labels(options)}
+    return {AGENT: policy.agent, USER: options.identity.tag, **_run_labels(options)}
 
 
 def _run_labels(options: Options) -> dict[str, str]:

@@ -19,11 +19,11 @@ from typing import Any
 from urllib.parse import quote
 
 from agentbox import programs
-from agentbox.errors import EngineError, one_line
+from agentbox.errors import EngineError, NoEngineError, one_line
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
-AGENT, WORKSPACE, RUN, OWNER, INPUTS, BROKER = (
-    f"io.agentbox.{name}" for name in ("agent", "workspace", "run", "owner", "inputs", "broker")
+AGENT, WORKSPACE, RUN, OWNER, INPUTS, BROKER, USER = (
+    f"io.agentbox.{name}" for name in ("agent", "workspace", "run", "owner", "inputs", "broker", "user")
 )
 INSTALL = "install Docker Engine with Compose v2 (https://docs.docker.com/engine/install/)"
 PLUGIN_FOLDERS = tuple(f"/usr/{place}/docker/cli-plugins" for place in ("local/lib", "local/libexec", "lib", "libexec"))
@@ -258,27 +258,27 @@ class Engine:
             raise EngineError("engine", f"{self.endpoint} does not speak the engine's protocol") from None
 
 
-def unreachable(error: OSError, endpoint: str) -> EngineError:
+def unreachable(error: OSError, endpoint: str) -> NoEngineError:
     """What a failed connection means to a person."""
     path = endpoint.removeprefix("unix://")
     if error.errno == errno.EACCES:
         hint = "add yourself to the group docker (usermod -aG docker NAME, then log in again), or use sudo"
-        return EngineError("engine", f"no permission on {path}", hint)
+        return NoEngineError("engine", f"no permission on {path}", hint)
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         if find_docker() is None:
             return no_docker()
-        return EngineError("engine", f"is not running: there is no {path}", "start it: sudo systemctl start docker")
+        return NoEngineError("engine", f"is not running: there is no {path}", "start it: sudo systemctl start docker")
     if error.errno == errno.ECONNREFUSED:
-        return EngineError(
+        return NoEngineError(
             "engine", f"is not running: nobody listens on {path}", "start it: sudo systemctl start docker"
         )
     if isinstance(error, TimeoutError):
-        return EngineError("engine", f"does not answer on {path}", "see its log: journalctl -u docker")
-    return EngineError("engine", f"{path}: {error.strerror or error}")
+        return NoEngineError("engine", f"does not answer on {path}", "see its log: journalctl -u docker")
+    return NoEngineError("engine", f"{path}: {error.strerror or error}")
 
 
-def no_docker() -> EngineError:
-    return EngineError("docker", "is not installed, or not on PATH", INSTALL)
+def no_docker() -> NoEngineError:
+    return NoEngineError("docker", "is not installed, or not on PATH", INSTALL)
 
 
 def find_docker() -> str | None:

@@ -41,6 +41,10 @@ class EngineError(AgentboxError):
     """The container engine or its Compose plugin is absent, out of reach, or refused."""
 
 
+class NoEngineError(EngineError):
+    """There is no engine, or none that lets us in."""
+
+
 class BuildError(AgentboxError):
     """An image could not be built. The cause holds the last lines of the build's log."""
 

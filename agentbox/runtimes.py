@@ -181,6 +181,6 @@ def choose(wanted: str, who: Identity, say: Report, *, use_installed: bool = Fal
             raise
         from agentbox.native import claims
 
-        say(f"no Docker here ({one_line(error.subject)} {one_line(error.cause)}): the native engine runs this")
+        say(f"Docker cannot be used ({one_line(str(error))}): the native engine runs this")
         say(claims.weaker())
         return Native(who, say, use_installed=use_installed)

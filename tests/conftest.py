@@ -9,20 +9,8 @@ import pytest
 
 # Their tests share nothing but what each worker makes for itself; the tests of any other file stay on one worker.
 SCATTERED = ("attacks", "js/test_routes.py")
-# Those look at all that runs on the engine or change an image: one after the other. The other tests of the engine look at
-# their own container, and run beside them.
-WHOLE_ENGINE = {
-    f"containers/test_{name}.py"
-    for name in (
-        "broker_faults",
-        "doctor_on_engine",
-        "session",
-        "setup",
-        "source_build",
-        "verify_on_engine",
-        "timeline",
-    )
-}
+# Their tests see each other: what runs on the engine and its images; the processes of one user and their number.
+TOGETHER = {"containers/": "engine", "native/test_native_": "native", "native/test_verify_native": "native"}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -39,9 +27,7 @@ def group(nodeid: str) -> str:
     path = nodeid.partition("::")[0].removeprefix("tests/")
     if path.startswith(SCATTERED):
         return nodeid
-    if path.startswith("containers/"):
-        return "engine" if path in WHOLE_ENGINE else "containers"
-    return path
+    return next((name for start, name in TOGETHER.items() if path.startswith(start)), path)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -37,6 +38,10 @@ def command(hosts: tuple[str, ...], agent: str, here: bool, private: bool, remov
             if not allowed.remove(who, host):
                 raise UsageError(host, "is not among what was allowed", "`agentbox allow` lists it")
             continue
+        if host == "*":
+            raise UsageError(host, "would allow everything", "for one session: agentbox run --network open")
+        if "://" in host:
+            raise UsageError(host, "is an address of the web", f"name its host: agentbox allow {urlsplit(host).netloc}")
         entry = allowed.Entry(host, private, agent, _here() if here else "")
         allowed.add(who, entry)
         told = allowed.tell_brokers(who, entry)

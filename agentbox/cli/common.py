@@ -14,8 +14,8 @@ from agentbox import identity as identities
 from agentbox import policy as policies
 from agentbox.cli import complete
 from agentbox.cli.terminal import progress, quiet_option, say, table
-from agentbox.engine import AGENT, Container, Engine, find_docker
-from agentbox.errors import EngineError, UsageError, one_line
+from agentbox.engine import AGENT, USER, Container, Engine, find_docker
+from agentbox.errors import NoEngineError, UsageError, one_line
 from agentbox.gitplan import Plan
 from agentbox.identity import Identity
 from agentbox.mask import Mask, Wish
@@ -172,19 +172,28 @@ def sessions(name: str | None = None) -> list[Running]:
     return [each for each in native.running(identities.current()) if name in (None, each.name, each.agent)]
 
 
-def containers(besides: list[Running]) -> list[Container]:
-    """The containers of all agents. Raises EngineError where no engine answers and there is nothing besides."""
-    try:
-        return Engine().containers(AGENT)
-    except EngineError:
-        if besides:
-            return []
-        raise
+def containers() -> list[Container]:
+    """The user's containers; none, with a line about it, where no engine answers."""
+    engine = engine_if_any()
+    return engine.containers(*own()) if engine else []
+
+
+def own() -> tuple[str, str]:
+    """The labels of the user's containers: others of the docker group have theirs on the same engine."""
+    return AGENT, f"{USER}={identities.current().tag}"
 
 
 def engine_if_any() -> Engine | None:
-    """The engine; None where there is no Docker at all, so that nothing of agentbox's can be in it."""
-    return Engine() if find_docker() or os.environ.get("DOCKER_HOST") else None
+    """The engine; None where there is none, or none that answers, which a line says: what it holds stays."""
+    if not (find_docker() or os.environ.get("DOCKER_HOST")):
+        return None
+    engine = Engine()
+    try:
+        engine.containers(*own())
+    except NoEngineError as error:
+        say(f"no containers: {error}")
+        return None
+    return engine
 
 
 def pick(engine: Engine, name: str | None) -> list[str]:
@@ -192,8 +201,8 @@ def pick(engine: Engine, name: str | None) -> list[str]:
 
     Raises UsageError where there is none.
     """
-    found = engine.containers(AGENT)
+    found = engine.containers(*own())
     names = [item.name for item in found if name is None or name in (item.name, item.labels[AGENT])]
     if not names:
-        raise UsageError(name or "agentbox", "no such container is running", "agentbox ps lists them")
+        raise UsageError(name or "agentbox", "nothing of that name is running", "agentbox ps lists what runs")
     return names

@@ -68,10 +68,11 @@ def host(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Co
 
 def container(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Agents that run, and their containers."""
+    from agentbox.cli import common
     from agentbox.engine import AGENT, Engine
 
     try:
-        found = Engine().containers(AGENT)
+        found = Engine().containers(*common.own())
     except AgentboxError:
         return []
     return _items([name for each in found for name in (each.labels[AGENT], each.name)], incomplete)

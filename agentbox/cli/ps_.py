@@ -12,7 +12,7 @@ from agentbox.cli import common
 @click.command("ps")
 @common.json_option
 def command(as_json: bool) -> None:
-    """List the containers and native sessions of all agents."""
+    """List your containers and native sessions, of all agents."""
     from agentbox.engine import AGENT, WORKSPACE
 
     sessions = common.sessions()
@@ -34,7 +34,7 @@ def command(as_json: bool) -> None:
             "status": item.status,
             "created": item.created,
         }
-        for item in common.containers(sessions)
+        for item in common.containers()
     ]
     if as_json:
         click.echo(json.dumps(rows, indent=2))

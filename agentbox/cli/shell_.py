@@ -12,7 +12,7 @@ from agentbox import identity as identities
 from agentbox import policy as policies
 from agentbox.cli import common
 from agentbox.cli.run_ import Start
-from agentbox.engine import AGENT, WORKSPACE, find_docker, no_docker
+from agentbox.engine import AGENT, USER, WORKSPACE, find_docker, no_docker
 from agentbox.identity import Identity
 from agentbox.mask import Wish
 from agentbox.policy_model import Policy
@@ -54,7 +54,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     runtime = common.runtime(engine, policy, who, use_installed=use_installed)
     words = list(tail) or ["bash"]
     if isinstance(runtime, Docker):
-        labels = (f"{AGENT}={agent}", f"{WORKSPACE}={mounts[0].source}")
+        labels = (f"{AGENT}={agent}", f"{USER}={who.tag}", f"{WORKSPACE}={mounts[0].source}")
         if running := runtime.engine.containers(*labels, everything=False):
             if no_mask or unmask:
                 common.say("masks are made when a container starts; this one runs and keeps its own")

@@ -9,11 +9,11 @@ from agentbox.cli import common, complete
 
 @click.command("stop")
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete.container)
-@click.option("--all", "everything", is_flag=True, help="Stop all containers.")
+@click.option("--all", "everything", is_flag=True, help="Stop all of yours.")
 def command(names: tuple[str, ...], everything: bool) -> None:
     """Stop containers and native sessions, named by their own name or their agent's."""
     from agentbox.compose import STOP_SECONDS
-    from agentbox.engine import Engine
+    from agentbox.errors import UsageError
     from agentbox.native.sessions import stop
 
     if not names and not everything:
@@ -23,9 +23,10 @@ def command(names: tuple[str, ...], everything: bool) -> None:
     for name, session in sessions.items():
         stop(session, STOP_SECONDS)
         click.echo(name)
-    if sessions and not left and not (everything and common.containers(list(sessions.values()))):
+    if not left and not (everything and common.containers()):
         return
-    engine = Engine()
+    if (engine := common.engine_if_any()) is None:
+        raise UsageError(left[0], "nothing of that name is running", "agentbox ps lists what runs")
     wanted = [found for name in (left or (None,)) for found in common.pick(engine, name)]
     for name in dict.fromkeys(wanted):
         engine.stop(name, STOP_SECONDS)

@@ -404,7 +404,7 @@ def test_auto_takes_the_native_engine_where_no_docker_answers_and_says_what_is_w
     box.extra = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
     done = box.agentbox("shell", "pi", "--network", "none", "--", "bash", "-c", "echo started")
     assert done.stdout == "started\n", done.stderr
-    assert ["no Docker here" in done.stderr, "weaker there" in done.stderr] == [True, True]
+    assert ["Docker cannot be used" in done.stderr, "weaker there" in done.stderr] == [True, True]
 
 
 def test_engine_docker_never_falls_back(box: NativeBox) -> None:

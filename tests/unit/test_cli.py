@@ -82,10 +82,46 @@ def test_stop_and_logs_of_nothing(call, engine):
     for args in (["stop", "pi"], ["logs", "pi"]):
         code, _, err = call(*args)
         assert code == 2
-        assert "no such container" in err
+        assert "nothing of that name is running" in err
+
+
+def test_another_users_container_is_left_alone(call, engine):
+    """The engine is asked for the labels of one's own."""
+    engine.answers["GET /containers/json"] = (200, [CONTAINER])
+    for args in (["ps"], ["logs", "pi"], ["stop", "--all"]):
+        engine.asked.clear()
+        call(*args)
+        assert any("io.agentbox.user%3Ddev" in line for line in engine.asked if "/containers/json" in line), (
+            engine.asked
+        )
+
+
+def test_without_an_engine_there_is_nothing_to_list(call, home, monkeypatch, tmp_path):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    for args, expected in (
+        (["ps", "--json"], 0),
+        (["stop", "--all"], 0),
+        (["purge", "-y"], 0),
+        (["clean"], 0),
+        (["stop", "pi"], 2),
+    ):
+        code, out, err = call(*args)
+        assert (code, "is not running" in err or "not installed" in err) == (expected, True), (args, out, err)
+    assert call("ps", "--json")[1] == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("host", "hint"), [("*", "--network open"), ("https://crates.io/x", "agentbox allow crates.io")]
+)
+def test_allow_names_what_was_meant(call, home, host, hint):
+    code, _, err = call("allow", host)
+    assert code == 2
+    assert hint in err
+    assert "crates.io" not in call("allow")[1]
 
 
 def test_purge_asks_before_it_removes_state(call, engine, home):
+    engine.answers["GET /containers/json"] = (200, [])
     engine.answers["GET /images/json"] = (200, [{"RepoTags": ["local/dev-pi:latest", "local/other-pi:latest"]}])
     engine.answers["DELETE /images/local/dev-pi%3Alatest"] = (200, [])
     (home / ".pi").mkdir()

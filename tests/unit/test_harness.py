@@ -577,7 +577,7 @@ def test_update_takes_the_engine_that_runs_would(
         (home / ".config/agentbox/config.toml").write_text('engine = "native"\n')
     code, out, err = call("update", "claude")
     assert (code, out.startswith("claude 9.0.0")) == (0, True), err
-    assert ("no Docker here" in err) == (way == "auto")
+    assert ("Docker cannot be used" in err) == (way == "auto")
     assert call("update", "claude", "--engine", "docker")[0] == 125
 
 

@@ -288,7 +288,7 @@ def stage(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Play], None]
         monkeypatch.setattr(grounds, "listening", listening)
         ground = grounds.Containers(Engine(), Facts(2, "amd64", "28.0"))
         docker = SimpleNamespace(prepare=lambda *_, **__: None, ground=lambda: ground)
-        monkeypatch.setattr(runtimes, "choose", lambda *_: docker)
+        monkeypatch.setattr(runtimes, "choose", lambda *_, **__: docker)
 
     return put_on
 
