@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import stat
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def _make_one(path: Path, identity: Identity) -> None:
 def write_file(path: Path, content: bytes, identity: Identity, mode: int = 0o600, *, keep: bool = False) -> None:
     """Write a file of the identity's, whole or not at all: whoever looks sees the old one or the new. With `keep`, what
     is there already stays."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part = path.with_name(f".{path.name}.{threading.get_native_id()}")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode), "wb") as file:
         file.write(content)
         os.fchmod(file.fileno(), mode)

@@ -37,10 +37,13 @@ def resolve(folders: list[tuple[str, bool]], identity: Identity, *, allow_home: 
 
 
 def split_option(text: str) -> tuple[str, bool]:
-    """`DIR[:ro|:rw]` as path and read-only. A folder whose name ends that way is meant as it is."""
+    """`DIR[:ro|:rw]` as path and read-only. A folder whose name ends that way is meant as it is. Raises UsageError."""
     path, colon, option = text.rpartition(":")
     if colon and option in ("ro", "rw") and path and not Path(text).is_dir():
         return path, option == "ro"
+    if colon and Path(path).is_dir() and not Path(text).exists():
+        hint = "the folders' places are given: /workspace, /workspace-2 and so on"
+        raise UsageError(text, f"{option!r} is neither ro nor rw", hint)
     return text, False
 
 

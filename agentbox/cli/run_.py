@@ -108,7 +108,7 @@ class Start:
 
     def run(self, runtime: Runtime) -> int:
         """Build what is missing, run it to its end, and return its exit code."""
-        runtime.check(self.mounts)
+        runtime.check(self.mounts, self.ports)
         identity = hostenv.git_identity(self.git)
         keys = credentials.find(self.policy, self.who, os.environ, self.extra)
         environment, private = hostenv.environment(self.policy, os.environ, identity, self.extra, keys)

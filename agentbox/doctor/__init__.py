@@ -58,6 +58,9 @@ def _findings(group: str, check: Check, world: World) -> list[Finding]:
         found.extend(check(world))
     except AgentboxError as error:
         found.append(Finding(f"{group}.failed", ERROR, str(error), UNKNOWN, error.hint or "call agentbox doctor again"))
+    except PermissionError as error:
+        what, fix = f"{error.filename}: {error.strerror}", f"make it yours to read: ls -ld {error.filename}"
+        found.append(Finding(f"{group}.failed", ERROR, what, UNKNOWN, fix))
     except Exception as error:  # whatever a broken machine throws: a doctor does not die of his patient's disease
         what = f"this check itself failed: {type(error).__name__}: {error}"
         found.append(Finding(f"{group}.failed", ERROR, what, UNKNOWN, "report this as a bug of agentbox"))

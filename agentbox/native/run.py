@@ -91,8 +91,6 @@ def sandbox(
 def check(request: Request, alone_because: str) -> None:
     """What cannot be enforced here is refused, unless PARANOID_MODE says otherwise. Raises EngineError."""
     wrong = None
-    if request.ports:
-        raise EngineError("--dashboard and --login", "are not there without a container", "use --engine docker")
     if not landlock.abi():
         wrong = ("native engine", "the running kernel has no Landlock", "lsm=landlock at boot, or --engine docker")
     elif alone_because and (why := seccomp.missing()):

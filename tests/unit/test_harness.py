@@ -205,8 +205,7 @@ def test_download_that_is_always_cut_is_an_error_that_a_next_try_goes_on_from(re
     assert not root("pi").exists()
     registry.asked.clear()
     assert said_by(install("pi"))
-    fetched = [(name, asked) for name, asked, _ in registry.asked if name.endswith(".tgz")]
-    assert fetched == [(path, "bytes=40-")]
+    assert [asked for name, asked, _ in registry.asked if name == path] == ["bytes=40-"]
 
 
 def test_beginning_of_something_else_is_fetched_anew(registry: FakeRegistry) -> None:
@@ -577,7 +576,7 @@ def test_update_takes_the_engine_that_runs_would(
         (home / ".config/agentbox/config.toml").write_text('engine = "native"\n')
     code, out, err = call("update", "claude")
     assert (code, out.startswith("claude 9.0.0")) == (0, True), err
-    assert ("Docker cannot be used" in err) == (way == "auto")
+    assert ("no Docker here" in err) == (way == "auto")
     assert call("update", "claude", "--engine", "docker")[0] == 125
 
 

@@ -26,7 +26,7 @@ COMMANDS = {
     "init": 2,
     "doctor": 1,
     "completion bash": 0,
-    "ps": 125,
+    "ps": 0,
     "run pi": 125,
     "shell pi": 125,
     "build pi": 125,
