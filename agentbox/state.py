@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import stat
+import threading
 from pathlib import Path
 
 from agentbox.errors import StateError

@@ -80,6 +80,7 @@ def test_the_agents_own_programs_as_folder_are_refused(call: Call, home: Path):
 def test_folder_that_holds_a_state_is_refused(call: Call, home: Path):
     (home / ".config").mkdir()
     assert_refused(call("run", "--mount", f"{home}/.config:ro"), 2, "must not reach")
+    assert_refused(call("run", "--mount", f"{home}/.config:rx"), 2, "'rx' is neither ro nor rw")
 
 
 def test_folder_with_a_forged_message_stays_on_one_line(call: Call):
