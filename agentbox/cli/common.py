@@ -40,7 +40,15 @@ class TailCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         cut = args.index("--") if "--" in args else len(args)
         ctx.params["tail"] = tuple(args[cut + 1 :])
-        return super().parse_args(ctx, args[:cut])
+        try:
+            return super().parse_args(ctx, args[:cut])
+        except click.BadParameter:
+            raise
+        except click.UsageError as error:
+            if cut < len(args) or getattr(error, "possibilities", None):
+                raise
+            hint = "what is not agentbox's own comes after --"
+            raise click.UsageError(f"{error.format_message()}\nHint: {hint}", ctx) from None
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         return [*super().collect_usage_pieces(ctx), self.tail_metavar]

@@ -211,3 +211,9 @@ def test_build_failure_shows_the_last_lines_and_the_log(call: Call, engine, dock
 def test_disk_full(call: Call, engine, docker):
     docker("echo 'failed to solve: write /x: no space left on device'; exit 1")
     assert_refused(call("build", "pi"), 125, "the disk is full", "Hint: docker system prune")
+
+
+@pytest.mark.parametrize(("words", "hinted"), [(["-p", "hi"], True), (["say hi"], True), (["--mont", "x"], False)])
+def test_words_before_the_dashes_that_are_the_agents(call: Call, home: Path, words: list[str], hinted: bool):
+    code, _, err = call("run", "pi", *words)
+    assert (code, "comes after --" in err) == (2, hinted)
