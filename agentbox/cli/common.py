@@ -182,8 +182,7 @@ def sessions(name: str | None = None) -> list[Running]:
 
 def containers() -> list[Container]:
     """The user's containers; none, with a line about it, where no engine answers."""
-    engine = engine_if_any()
-    return engine.containers(*own()) if engine else []
+    return _asked()[1]
 
 
 def own() -> tuple[str, str]:
@@ -193,15 +192,18 @@ def own() -> tuple[str, str]:
 
 def engine_if_any() -> Engine | None:
     """The engine; None where there is none, or none that answers, which a line says: what it holds stays."""
+    return _asked()[0]
+
+
+def _asked() -> tuple[Engine | None, list[Container]]:
     if not (find_docker() or os.environ.get("DOCKER_HOST")):
-        return None
+        return None, []
     engine = Engine()
     try:
-        engine.containers(*own())
+        return engine, engine.containers(*own())
     except NoEngineError as error:
         say(f"no containers: {error}")
-        return None
-    return engine
+        return None, []
 
 
 def pick(engine: Engine, name: str | None) -> list[str]:
