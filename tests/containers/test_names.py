@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from boxes import Box, finished, make_box
+from listeners import datagrams, listening
 
 MARK = "stolen"
 # Each line looks one name up; LABEL becomes what a tool has stolen.
@@ -27,44 +25,26 @@ LOOKUPS = {
 }  # fmt: skip
 
 
-class NameServer(threading.Thread):
-    """Keeps every query that it gets, and answers that there is no such name."""
-
-    def __init__(self, address: str) -> None:
-        super().__init__(daemon=True)
-        self.seen = b""
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((address, 0))
-        self.place = f"{address}:{self.socket.getsockname()[1]}"
-
-    def run(self) -> None:
-        while True:
-            try:
-                query, sender = self.socket.recvfrom(4096)
-            except OSError:
-                return
-            self.seen += query
-            # RFC 1035, 4.1.1: the query sent back as a response (QR) with RCODE 3.
-            self.socket.sendto(query[:2] + b"\x81\x83" + query[4:], sender)
+def no_such_name(query: bytes) -> bytes:
+    """RFC 1035, 4.1.1: the query sent back as a response (QR) with RCODE 3."""
+    return query[:2] + b"\x81\x83" + query[4:]
 
 
 @pytest.fixture
-def name_server(gateway: str) -> Iterator[NameServer]:
-    """Gets what containers ask any name server about, where the name begins with MARK: others go on to theirs."""
-    server = NameServer(gateway)
-    rule = ["PREROUTING", "-p", "udp", "--dport", "53", "-m", "string", "--algo", "bm", "--string", MARK]
-    rule += ["-j", "DNAT", "--to-destination", server.place]
-    added = finished(["iptables", "-t", "nat", "-I", *rule])
-    if added.returncode:
-        pytest.skip(f"needs root and iptables: {added.stderr}")
-    server.start()
-    yield server
-    finished(["iptables", "-t", "nat", "-D", *rule])
-    server.socket.close()
+def asked(gateway: str) -> Iterator[list[bytes]]:
+    """What containers ask any name server about, where the name begins with MARK: other names go on to theirs."""
+    with datagrams(no_such_name, gateway) as server:
+        rule = ["PREROUTING", "-p", "udp", "--dport", "53", "-m", "string", "--algo", "bm", "--string", MARK]
+        rule += ["-j", "DNAT", "--to-destination", f"{gateway}:{server.port}"]
+        added = finished(["iptables", "-t", "nat", "-I", *rule])
+        if added.returncode:
+            pytest.skip(f"needs root and iptables: {added.stderr}")
+        yield server.seen
+        finished(["iptables", "-t", "nat", "-D", *rule])
 
 
 @pytest.mark.usefixtures("images")
-def test_no_name_leaves_the_container(name_server: NameServer, tmp_path: Path) -> None:
+def test_no_name_leaves_the_container(asked: list[bytes], tmp_path: Path) -> None:
     box = make_box(tmp_path)
     for mode in ("allowlist", "open"):
         lines = [
@@ -72,26 +52,13 @@ def test_no_name_leaves_the_container(name_server: NameServer, tmp_path: Path) -
         ]
         done = box.agentbox("shell", "--network", mode, "--", "bash", "-c", " ".join(lines) + "wait; echo done")
         assert done.stdout.endswith("done\n"), done.stderr
-    asked = {
-        mode: [name for number, name in enumerate(LOOKUPS) if f"{MARK}-{mode}{number}".encode() in name_server.seen]
+    seen = b"".join(asked)
+    told = {
+        mode: [name for number, name in enumerate(LOOKUPS) if f"{MARK}-{mode}{number}".encode() in seen]
         for mode in ("allowlist", "open")
     }
     # The control: with the engine's resolver as it comes, each of them told the name.
-    assert asked == {"allowlist": [], "open": list(LOOKUPS)}
-
-
-class Reached(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"REACHED\n")
-
-    def log_message(self, *_: object) -> None:
-        return
-
-
-class DualStack(ThreadingHTTPServer):
-    address_family = socket.AF_INET6
+    assert told == {"allowlist": [], "open": list(LOOKUPS)}
 
 
 @contextmanager
@@ -112,19 +79,15 @@ def own_addresses6() -> list[str]:
 
 
 def test_no_way_by_ipv6(images: Callable[[str], str], tmp_path: Path) -> None:
-    server = DualStack(("::", 0), Reached)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    with network6() as network:
+    with listening(address="::") as port, network6() as network:
         # The bridge's own address is among them while a container is on it: fd4e:6ab0::1.
         addresses = [*own_addresses6(), "fd4e:6ab0::1"]
-        lines = [f"curl -s --max-time 5 --noproxy '*' http://[{one}]:{server.server_port}/" for one in addresses]
+        lines = [f"curl -s --max-time 5 --noproxy '*' http://[{one}]:{port}/" for one in addresses]
         script = "cat /proc/net/if_inet6; " + "; ".join(lines) + "; true"
         inside = shell(make_box(tmp_path), script)
         control = finished(
             ["docker", "run", "--rm", "--network", network, "--entrypoint", "bash", images("base"), "-c", script]
         )
-    server.shutdown()
-    server.server_close()
     assert "REACHED" not in inside
     assert not re.search(r"^(?!0{31}1 ).*\S", inside, re.MULTILINE), inside  # no address but the loopback's
     assert control.stdout.count("REACHED") == len(addresses), control

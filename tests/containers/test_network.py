@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-import socket
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from boxes import Box, finished, make_box
+from listeners import datagrams, listening
 from provider import own_address
 from reporting import matrix_of
 from routes import LIST, NO_ROUTE, OTHER_HOST, ROUTES, Route
@@ -30,62 +27,6 @@ def stopped_by(said: str) -> str:
     if "that says it is for" in said:
         return OTHER_HOST
     return LIST if "not on the allow-list" in said or "response 403" in said else NO_ROUTE
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Says REACHED; /redirect leads to the server's `elsewhere`, /headers says what came."""
-
-    def do_GET(self) -> None:
-        if self.path == "/redirect":
-            self.send_response(302)
-            self.send_header("location", self.server.elsewhere)  # type: ignore[attr-defined]
-            self.end_headers()
-            return
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"REACHED\n" + (str(self.headers).encode() if self.path == "/headers" else b""))
-
-    def log_message(self, *_: object) -> None:
-        return
-
-
-@contextmanager
-def listening(elsewhere: str = "") -> Iterator[int]:
-    """A web server on all of the host's addresses; its port."""
-    server = ThreadingHTTPServer(("0.0.0.0", 0), Handler)
-    server.elsewhere = elsewhere  # type: ignore[attr-defined]
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
-
-
-class Datagrams(threading.Thread):
-    """A UDP server on all addresses of the host that keeps what it gets, and answers."""
-
-    def __init__(self, port: int = 0) -> None:
-        super().__init__(daemon=True)
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("0.0.0.0", port))
-        self.port = self.socket.getsockname()[1]
-        self.seen: list[bytes] = []
-
-    def run(self) -> None:
-        while True:
-            try:
-                data, sender = self.socket.recvfrom(4096)
-            except OSError:
-                return
-            self.seen.append(data)
-            self.socket.sendto(b"REACHED", sender)
-
-
-@contextmanager
-def datagrams(port: int = 0) -> Iterator[Datagrams]:
-    server = Datagrams(port)
-    server.start()
-    yield server
-    server.socket.close()
 
 
 @pytest.fixture(scope="module")
