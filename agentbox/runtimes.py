@@ -109,7 +109,7 @@ class Native:
 
     def prepare(self, policy: Policy, who: Identity, progress: Progress, *, rebuild: bool) -> None:
         from agentbox import harness
-        from agentbox.native.harness import from_path, settled
+        from agentbox.native.harness import compiled, from_path, settled
 
         with _late(progress) as report:
             if policy.network.mode == "allowlist":
@@ -118,6 +118,10 @@ class Native:
                 self.python = broker.ensure(who, report)
             if not self.use_installed:
                 self.installed = settled(harness.ensure(policy, progress=report, identity=who))
+                if (place := compiled(policy, self.installed)) and not place.exists():
+                    from agentbox.native import ahead
+
+                    ahead.compile_ahead(policy, self.installed, who)
         if self.use_installed:
             self.installed = from_path(policy, who, self.say)
 

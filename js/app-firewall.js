@@ -166,7 +166,8 @@ function dropFromEnvironment() {
 }
 
 // Both caches lie in /tmp, where tools write, and the agent would run what they hold: a planted
-// /tmp/jiti/<extension>.mjs was executed at the next load.
+// /tmp/jiti/<extension>.mjs was executed at the next load. What agentbox compiled beforehand lies where none can write,
+// and is in use by now.
 function distrustCaches() {
   process.env.JITI_FS_CACHE = 'false';
   process.env.NODE_DISABLE_COMPILE_CACHE = '1';

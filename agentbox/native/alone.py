@@ -91,6 +91,8 @@ def _library(request: Request, installed: Installed, folder: Path, found: Mappin
     for name, path in places.library(request.policy).items():
         if not name.endswith(".so"):
             copy(path, folder / "lib" / name, mentioned)
+    if (code := harness.compiled(request.policy, installed)) and code.is_dir():
+        (folder / "lib" / code.name).symlink_to(code)
     if request.policy.agent == "hermes":
         harness.plugins(installed, folder / "lib" / harness.PLUGINS, f"{folder}/lib/hermes-guard")
     copy(tree("containers") / "entrypoint.sh", folder / "lib/entrypoint.sh", mentioned)

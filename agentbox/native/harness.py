@@ -43,6 +43,15 @@ def check_apart(installed: Installed, mounts: list[Mount]) -> None:
 # Hermes's plugins, and the guard among them, as the image has it.
 PLUGINS, GUARD = "hermes-plugins", "agentbox-guard"
 
+# What Node compiled beforehand, in the installed agent and in the library.
+COMPILED = "compile-cache"
+
+
+def compiled(policy: Policy, installed: Installed) -> Path | None:
+    """Where that is, or is to be; None for an agent that no Node runs."""
+    of_node = policy.package.manager == "npm" and policy.command.script
+    return installed.root / COMPILED if of_node else None
+
 
 def known_by(policy: Policy, installed: Installed, launcher: str) -> Policy:
     """The same policy, for an agent that is started as `installed` says."""

@@ -67,6 +67,8 @@ def _files(request: Request, installed: Installed, folder: Path) -> dict[str, Pa
     found = {f"{LIBRARY}/{name}": path for name, path in places.library(request.policy).items()}
     for name, path in parts().items():
         found[f"{LIBRARY}/{name}" if name.endswith(".so") else f"{LIBRARY}/bin/{name}"] = path
+    if (compiled := harness.compiled(request.policy, installed)) and compiled.is_dir():
+        found[f"{LIBRARY}/{compiled.name}"] = compiled
     command = request.policy.command.argv[0]
     starter = _write(folder / "starter", harness.starter(installed).encode())
     starter.chmod(0o755)

@@ -7,6 +7,8 @@ prepare_agent() {
     if [ -e "$LIBRARY/js/app-firewall.js" ]; then
         export NODE_OPTIONS="--require $LIBRARY/js/app-firewall.js${NODE_OPTIONS:+ $NODE_OPTIONS}"
     fi
+    # What Node would compile at each start. Nothing in here can write to it.
+    [ ! -d "$LIBRARY/compile-cache" ] || export NODE_COMPILE_CACHE="$LIBRARY/compile-cache"
     case ${1:-} in
         install | remove | uninstall | update | list | config | auth) ;;       # pi's own commands take no options before them
         *)
