@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentbox import hosts
 from agentbox.errors import PolicyError, UsageError
@@ -19,8 +18,7 @@ NAME = "allowed.toml"
 KINDS: dict[str, type] = {"host": str, "private": bool, "agent": str, "workspace": str}
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One host; for one `agent` or all (empty), in one `workspace` or everywhere (empty)."""
 
     host: str
@@ -82,7 +80,7 @@ def _write(identity: Identity, kept: Iterable[Entry]) -> None:
     lines = ["# Written by `agentbox allow`; yours to change."]
     for entry in kept:
         lines += ["", "[[allow]]"]
-        lines += [f"{key} = {write(value)}" for key, value in asdict(entry).items() if value]
+        lines += [f"{key} = {write(value)}" for key, value in entry._asdict().items() if value]
     file = path(identity)
     make_dir(file.parent, identity)
     write_file(file, ("\n".join(lines) + "\n").encode(), identity)

@@ -13,10 +13,9 @@ import contextlib
 import json
 import os
 import time
-from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentbox.identity import Identity
 from agentbox.mask import Mask
@@ -34,8 +33,7 @@ def folder(identity: Identity) -> Path:
     return identity.own_state / "audit"
 
 
-@dataclass(frozen=True, slots=True)
-class Records:
+class Records(NamedTuple):
     """The directory of one run."""
 
     folder: Path

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from agentbox.audit_place import PLACE
 from agentbox.mask import Mask
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     from agentbox.compose import Options
 
 
-@dataclass(frozen=True, slots=True)
-class Bind:
+class Bind(NamedTuple):
     """`source`, a path of the host, at `target`; an empty folder where there is no source."""
 
     source: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentbox.errors import UsageError
@@ -104,4 +104,4 @@ def _seed(identity: Identity) -> bytes:
 
 def shown_to_tools(policy: Policy, keys: Keys) -> Policy:
     """The same policy, but that tools keep placeholders: a second agent, started by a tool, works with them."""
-    return replace(policy, env=replace(policy.env, keep=(*policy.env.keep, *keys.placeholders)))
+    return policy._replace(env=policy.env._replace(keep=(*policy.env.keep, *keys.placeholders)))

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentbox import authority
 from agentbox.allowed import add_rule
@@ -30,8 +29,7 @@ LIMITS = Limits(pids=128, memory=256 << 20, cpus=2.0, nofile=16384)
 ISOLATED_SINCE = 28
 
 
-@dataclass(frozen=True, slots=True)
-class Broker:
+class Broker(NamedTuple):
     """Where one run's broker finds its things on the host."""
 
     rules: Path

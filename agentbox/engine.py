@@ -13,9 +13,8 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from agentbox import programs
@@ -31,8 +30,7 @@ ANSWERS = {404: "absent", 409: "busy", 403: "forbidden"}
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What the engine has: CPUs, its architecture in Docker's words (amd64, arm64), and its version."""
 
     cpus: int
@@ -43,8 +41,7 @@ class Facts:
 NO_FACTS = Facts(0, "")
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(NamedTuple):
     """One container of ours."""
 
     name: str

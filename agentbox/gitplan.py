@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from agentbox.mask import LONGEST
 from agentbox.workspace import Mount
@@ -16,8 +17,7 @@ IMAGE = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Cover:
+class Cover(NamedTuple):
     """A file or folder below `root` on the host, at `name` there, to be shown as a read-only copy at `target`."""
 
     root: Path

@@ -13,6 +13,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from agentbox import gitconfig
 from agentbox.errors import one_line
@@ -32,8 +33,7 @@ CLOCK_NS = 2 * 10**9
 FIRST = ("set-user-ID", "git", HOOK)
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """The files that count, with their facts; since when, in nanoseconds; the git directories there are; and folders
     that could not be read, and whether the search was given up."""
 

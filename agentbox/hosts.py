@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 WEB = (443, 80)
 ANY = "*"
@@ -14,8 +14,7 @@ LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 NAME = re.compile(rf"(?:\*\.)?{LABEL}(?:\.{LABEL})*")
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(NamedTuple):
     """One allowed place. No `ports` means any port; `private`, that its address need not be a public one."""
 
     name: str

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from agentbox.errors import UsageError
 
 ROOT_HINT = "set HOST_UID and HOST_GID to the user that the agent shall run as, or call agentbox without sudo -i"
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """The user of the host that the container stands for. `tag` is `name` as an image's name may hold it."""
 
     uid: int

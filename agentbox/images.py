@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from agentbox import authority
 from agentbox.compose import tag
@@ -25,8 +25,7 @@ CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE--
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(NamedTuple):
     """One image: its context's files (by path in the context), build arguments, and the digest over both."""
 
     name: str
@@ -36,8 +35,7 @@ class Recipe:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Recipes:
+class Recipes(NamedTuple):
     """The three images of one agent: its own stands on `base`, and holds that one's digest."""
 
     base: Recipe

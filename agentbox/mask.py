@@ -10,8 +10,8 @@ from __future__ import annotations
 import stat
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from agentbox.errors import UsageError, one_line
 from agentbox.identity import Identity
@@ -27,8 +27,7 @@ MOST = 256
 LONGEST = 3800
 
 
-@dataclass(frozen=True, slots=True)
-class Mask:
+class Mask(NamedTuple):
     """A place in the container to be covered, with an empty folder or an empty file. `host` is what it covers, and
     `inode` which file that was."""
 
@@ -38,16 +37,14 @@ class Mask:
     inode: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """What a command line says about masks: none at all, or not what these globs match."""
 
     off: bool = False
     show: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Masks:
+class Masks(NamedTuple):
     """`places` to be covered, their `names` for people, and the globs of --unmask that matched nothing."""
 
     places: list[Mask]

@@ -5,7 +5,6 @@ policy_load reads the files, policy_schema describes their keys, policy_model ho
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +69,10 @@ def for_setup(policy: Policy) -> Policy:
 
     What is denied stays denied. /workspace is an empty tmpfs.
     """
-    vault = replace(policy.vault, read=(), write=(*policy.vault.write, *policy.vault.read))
+    vault = policy.vault._replace(read=(), write=(*policy.vault.write, *policy.vault.read))
     empty = Tmpfs(path=TARGET, size=policy.limits.memory // 4, mode="0755", executable=False, why="")
-    network = replace(policy.network, allowed=(*policy.network.allowed, *policy.network.setup))
-    return replace(policy, vault=vault, tmpfs=(*policy.tmpfs, empty), network=network)
+    network = policy.network._replace(allowed=(*policy.network.allowed, *policy.network.setup))
+    return policy._replace(vault=vault, tmpfs=(*policy.tmpfs, empty), network=network)
 
 
 def _build(agent: str, merged: Merged) -> Policy:

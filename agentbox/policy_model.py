@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agentbox.hosts import Host
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(NamedTuple):
     """How the base image is made. `ca_bundle` is a file of PEM certificates, or empty."""
 
     base: str
@@ -17,8 +16,7 @@ class Image:
     ca_bundle: str
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Bounds of one container: `pids` counts processes and threads, `memory` is bytes."""
 
     pids: int
@@ -27,8 +25,7 @@ class Limits:
     nofile: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tmpfs:
+class Tmpfs(NamedTuple):
     """A writable place that is not on the host. `size` is bytes; `why` says why `executable` is on."""
 
     path: str
@@ -38,8 +35,7 @@ class Tmpfs:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(NamedTuple):
     """What is installed: `manager` is npm or pip."""
 
     manager: str
@@ -47,8 +43,7 @@ class Package:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """How the agent is started and by what the vault knows it. `script` is empty unless `exe` is an interpreter."""
 
     argv: tuple[str, ...]
@@ -57,8 +52,7 @@ class Command:
     version: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StateDir:
+class StateDir(NamedTuple):
     """A directory that outlives the container: `host` and `link` are below the two homes, `path` is the mount."""
 
     host: str
@@ -66,8 +60,7 @@ class StateDir:
     link: str
 
 
-@dataclass(frozen=True, slots=True)
-class Vault:
+class Vault(NamedTuple):
     """Rights of the tools below `tree` (docs/internals.md, "The vault's policy file")."""
 
     tree: str
@@ -76,8 +69,7 @@ class Vault:
     write: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
+class Tools(NamedTuple):
     """The agent's own tools as the in-process guards see them: `read` only read files, `spawn` start a process, where
     the vault is. Any other that names a file is taken to write it."""
 
@@ -85,8 +77,7 @@ class Tools:
     spawn: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MaskRules:
+class MaskRules(NamedTuple):
     """Which files and folders of a workspace are covered: `globs` less `spared`, but nothing in folders called as in
     `skip`. More than `entries` are not searched."""
 
@@ -96,8 +87,7 @@ class MaskRules:
     entries: int
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(NamedTuple):
     """Names taken from the host (`passed`, `secret`), names kept from the tools (`secret` and `hide`, less `keep`), and
     fixed values."""
 
@@ -108,16 +98,14 @@ class Environment:
     fixed: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(NamedTuple):
     """A host as a policy names it (agentbox.hosts), and the file that does."""
 
     host: Host
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(NamedTuple):
     """What is reachable. `setup` is added in `agentbox setup`; `addresses` are names that are not looked up."""
 
     mode: str
@@ -126,8 +114,7 @@ class Network:
     addresses: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(NamedTuple):
     """A key that the broker puts in place of a placeholder, in `headers` and `query` parameters of requests to `hosts`.
 
     `name` is the variable that holds it on the host, unless `file` or `keyring` (a service there) does.
@@ -142,8 +129,7 @@ class Credential:
     keyring: str
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(NamedTuple):
     """A port published on the host's loopback when asked for: by `name`, or those called login-... by --login."""
 
     name: str
@@ -156,8 +142,7 @@ class Port:
         return self.name.startswith("login-")
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """Everything about one agent. `engine` is auto, docker or native, which takes the agent on PATH where it is to
     `use_installed`; `hooks` is what tools may do with git's: read or write. `origin` maps a key (`limits.pids`) to the
     files that set it, last one winning."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentbox import hosts
 
@@ -194,8 +194,7 @@ def home_path(value: Any) -> str:
     return "" if good else "must be a path that begins with / or ~/"
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One key. `join` says how a later file's value meets an earlier one's; `tighten` how a workspace's may."""
 
     check: Check
@@ -203,8 +202,7 @@ class Key:
     tighten: str = ""  # lower | extend | remove | raise; empty: a workspace may not set it
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """An array of tables ([[state]]), whose entries are known by the value of `identity`."""
 
     identity: str

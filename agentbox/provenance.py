@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentbox.policy_load import Merged
 from agentbox.policy_schema import TABLES
 from agentbox.toml_text import Place, lines
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """A file, by the name that messages use, and a line where one is known."""
 
     file: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from agentbox.errors import AgentboxError, UsageError
@@ -46,7 +45,7 @@ def apply(policy: Policy, identity: Identity, asked: dict[str, str]) -> Policy:
     version = asked.get(policy.agent) or stored.get(policy.agent) or policy.package.version
     if version in (PINNED, policy.package.version):
         return policy
-    return replace(policy, package=replace(policy.package, version=version))
+    return policy._replace(package=policy.package._replace(version=version))
 
 
 def parse_options(options: tuple[str, ...]) -> dict[str, str]:

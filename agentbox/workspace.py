@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from agentbox.errors import UsageError
 from agentbox.identity import Identity
@@ -13,8 +13,7 @@ from agentbox.policy_load import state_folders
 TARGET = "/workspace"
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(NamedTuple):
     """A folder of the host, with its real path, and its place in the container."""
 
     source: Path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -161,7 +160,7 @@ def load(
 ) -> Policy:
     """The merged policy of one agent, in the version in effect."""
     policy = versions.apply(policies.load(agent, who.config_file, folder), who, asked or {})
-    return replace(policy, network=replace(policy.network, mode=network)) if network else policy
+    return policy._replace(network=policy.network._replace(mode=network)) if network else policy
 
 
 def load_all(agents: tuple[str, ...], asked: dict[str, str] | None = None) -> tuple[Identity, list[Policy]]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from agentbox.errors import InstallError
 
 CPUS = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 
 
-@dataclass(frozen=True, slots=True)
-class Platform:
+class Platform(NamedTuple):
     """`cpu` and `libc` in npm's words. `baseline` is a CPU too old for the usual builds of x64."""
 
     cpu: str

@@ -1,7 +1,7 @@
 """What Node would compile at each start of an agent, compiled once, as in the images.
 
-Node trusts what lies in its compile cache, so that no tool may write there: the cache is a folder of the installed agent,
-and that is read-only in every sandbox but this one, which can write nowhere else and reach nothing.
+Node trusts what lies in its compile cache, so that no tool may write there: the cache is a folder of the installed
+agent, and that is read-only in every sandbox but this one, which can write nowhere else and reach nothing.
 """
 
 from __future__ import annotations

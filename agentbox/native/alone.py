@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from agentbox import rundir
@@ -50,7 +49,7 @@ def lay_out(request: Request, installed: Installed, folder: Path, records: Recor
     launcher = str(folder / "bin/agentbox-launch")
     policy = translated(shown_to_tools(request.policy, request.keys), found)
     policy = harness.known_by(policy, installed, launcher)
-    policy = replace(policy, vault=replace(policy.vault, tree=_tree(policy)))
+    policy = policy._replace(vault=policy.vault._replace(tree=_tree(policy)))
     _library(request, installed, folder, found)
     rules = _rules(request, policy, installed, folder)
     rules.add(ALL, (str(records.inside),))

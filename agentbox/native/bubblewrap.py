@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from agentbox import programs
 from agentbox.binds import Bind
@@ -27,8 +27,7 @@ DECIDERS = (
 INSTALL = "apt install bubblewrap (dnf, pacman, zypper and apk call it the same)"
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """What differs from one sandbox to the next. `files` are single files of the host by their place inside, `readable`
     folders that appear where they are."""
 

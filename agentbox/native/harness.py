@@ -56,8 +56,8 @@ def compiled(policy: Policy, installed: Installed) -> Path | None:
 def known_by(policy: Policy, installed: Installed, launcher: str) -> Policy:
     """The same policy, for an agent that is started as `installed` says."""
     exe, *rest = installed.argv
-    command = replace(policy.command, exe=os.path.realpath(exe), script=os.path.realpath(rest[0]) if rest else "")
-    return replace(policy, command=command, links=(launcher, *LINKS))
+    command = policy.command._replace(exe=os.path.realpath(exe), script=os.path.realpath(rest[0]) if rest else "")
+    return policy._replace(command=command, links=(launcher, *LINKS))
 
 
 def settled(installed: Installed) -> Installed:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,11 +28,10 @@ def translated(value: T, places: Mapping[str, str]) -> T:
     if isinstance(value, str):
         found = moved(value, places)
     elif isinstance(value, tuple):
-        found = tuple(translated(item, places) for item in value)
+        items = (translated(item, places) for item in value)
+        found = type(value)._make(items) if hasattr(value, "_make") else tuple(items)
     elif isinstance(value, Mapping):
         found = {key: translated(item, places) for key, item in value.items()}
-    elif is_dataclass(value) and not isinstance(value, type):
-        found = replace(value, **{each.name: translated(getattr(value, each.name), places) for each in fields(value)})
     return found  # type: ignore[no-any-return]  # what went in
 
 

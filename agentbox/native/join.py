@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from agentbox import owner
 from agentbox.errors import EngineError
@@ -23,8 +23,7 @@ from agentbox.session import Forwarder
 NOTE = "inside.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Inside:
+class Inside(NamedTuple):
     """`sandbox` is the process that agentbox started, whose environment is the session's; `agent` is the agent. Without
     namespaces to enter there are the `paths` and `ports` of a domain."""
 
@@ -41,7 +40,7 @@ def note(made: Layout, sandbox: int, agent: int) -> None:
         ports = None if made.rules.ports is None else list(made.rules.ports)
         told = Inside(sandbox, agent, made.rules.paths, ports)
     part = made.folder / f"{NOTE}.part"
-    part.write_text(json.dumps(asdict(told)))
+    part.write_text(json.dumps(told._asdict()))
     part.rename(made.folder / NOTE)
 
 

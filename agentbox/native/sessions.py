@@ -6,15 +6,14 @@ import json
 import os
 import signal
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agentbox import owner
 from agentbox.identity import Identity
 from agentbox.native.layout import RECORD
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(NamedTuple):
     """One session; `pid` is the agentbox that waits for it."""
 
     name: str

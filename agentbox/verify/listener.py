@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from agentbox import owner
@@ -47,8 +47,8 @@ class Listener:
         network = policy.network
         allowed = Allowed(parse(f"{LISTED}:{self.listed}", private=True), "agentbox verify")
         names = {LISTED: self.address, UNLISTED: self.address}
-        changed = replace(network, allowed=(*network.allowed, allowed), addresses={**network.addresses, **names})
-        return replace(policy, network=changed)
+        changed = network._replace(allowed=(*network.allowed, allowed), addresses={**network.addresses, **names})
+        return policy._replace(network=changed)
 
     @property
     def curlrc(self) -> str:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from agentbox.errors import EngineError
@@ -39,7 +39,7 @@ class Model:
         if not self.outside:
             return policy
         allowed = Allowed(parse(f"{OWN_HOST}:{self.port}"), "agentbox verify")
-        return replace(policy, network=replace(policy.network, allowed=(*policy.network.allowed, allowed)))
+        return policy._replace(network=policy.network._replace(allowed=(*policy.network.allowed, allowed)))
 
     @contextmanager
     def beside(self, world: World) -> Iterator[None]:

@@ -7,7 +7,7 @@ it notice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,20 +69,20 @@ def _no_guard(service: Model, context: Context) -> None:
 
 
 def _open_network(policy: Policy) -> Policy:
-    return replace(policy, network=replace(policy.network, mode="open"))
+    return policy._replace(network=policy.network._replace(mode="open"))
 
 
 def _keys_inside(policy: Policy) -> Policy:
     names = tuple(each.name for each in policy.credentials)
-    return _open_network(replace(policy, env=replace(policy.env, keep=(*policy.env.keep, *names))))
+    return _open_network(policy._replace(env=policy.env._replace(keep=(*policy.env.keep, *names))))
 
 
 def _whole_environment(policy: Policy) -> Policy:
-    return replace(policy, env=replace(policy.env, passed=(*policy.env.passed, UNKNOWN)))
+    return policy._replace(env=policy.env._replace(passed=(*policy.env.passed, UNKNOWN)))
 
 
 def _writable_hooks(policy: Policy) -> Policy:
-    return replace(policy, hooks="write")
+    return policy._replace(hooks="write")
 
 
 def _security(service: Model, wanted: Callable[[str], str]) -> None:

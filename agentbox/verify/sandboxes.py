@@ -228,7 +228,7 @@ def _among_others(parts: Parts, context: Context) -> None:
 def _capabilities(parts: Parts, context: Context) -> None:
     del context
     if parts.box is not None:
-        parts.box = replace(parts.box, more=("--cap-add", "ALL"))
+        parts.box = parts.box._replace(more=("--cap-add", "ALL"))
 
 
 def _no_bound(parts: Parts, context: Context) -> None:

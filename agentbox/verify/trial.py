@@ -13,7 +13,7 @@ import string
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,7 @@ class Trial:
     def _request(self, world: World) -> session.Request:
         setting, who, off = self.setting, self.setting.identity, self.off
         policy = policy_without(world.policy, off)
-        policy = replace(policy, network=replace(policy.network, mode=self._mode()))
+        policy = policy._replace(network=policy.network._replace(mode=self._mode()))
         seed = SEEDS[policy.agent]
         environ = setting.environ | {name: world.canary(prefix) for name, prefix in _keys(policy)}
         environ[UNKNOWN] = world.canary("unknown-")
@@ -165,8 +165,8 @@ class Trial:
 
 def _common(policy: Policy, listener: Listener) -> Policy:
     """The user's policy, where a bound on memory is one that a control without it may break."""
-    limits = replace(policy.limits, memory=min(policy.limits.memory, 1 << 30))
-    return listener.known_to(replace(policy, limits=limits))
+    limits = policy.limits._replace(memory=min(policy.limits.memory, 1 << 30))
+    return listener.known_to(policy._replace(limits=limits))
 
 
 def _keys(policy: Policy) -> list[tuple[str, str]]:

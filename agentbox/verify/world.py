@@ -7,7 +7,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentbox.identity import Identity
@@ -69,10 +69,10 @@ class World:
 
 def build(root: Path, policy: Policy, identity: Identity, url: str) -> World:
     """A world below `root`, for a policy whose state is moved there. `url` is the model's address."""
-    state = tuple(replace(each, host=str(root / "state" / each.host)) for each in policy.state)
-    keyless = tuple(replace(each, file="", keyring="") for each in policy.credentials)
-    env = replace(policy.env, hide=(*policy.env.hide, HIDDEN))
-    world = World(root, replace(policy, state=state, credentials=keyless, env=env), identity)
+    state = tuple(each._replace(host=str(root / "state" / each.host)) for each in policy.state)
+    keyless = tuple(each._replace(file="", keyring="") for each in policy.credentials)
+    env = policy.env._replace(hide=(*policy.env.hide, HIDDEN))
+    world = World(root, policy._replace(state=state, credentials=keyless, env=env), identity)
     for name in ("state", "workspace", "home", "verify", "verify/out", "verify/ack"):
         make_dir(root / name, identity)
     for each in state:

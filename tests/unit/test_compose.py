@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,7 +109,7 @@ def test_masks_lie_over_any_place(service):
 def test_without_a_broker_secrets_travel_by_name(home: Path):
     host = {"ANTHROPIC_API_KEY": SECRET, "TERM": "xterm", "UNRELATED": "x"}
     pi = policy.load("pi")
-    pi = replace(pi, network=replace(pi.network, mode="open"))
+    pi = pi._replace(network=pi.network._replace(mode="open"))
     keys = credentials.find(pi, identity.current(), host, [])
     model, private = hostenv.environment(pi, host, {}, [f"TOKEN={SECRET}"], keys)
     assert SECRET not in json.dumps(model)

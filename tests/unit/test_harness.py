@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.request import urlopen
@@ -324,7 +323,7 @@ def test_no_network_is_said_with_the_way_out(
 def test_unknown_version_is_said(registry: FakeRegistry, agent: str) -> None:
     wanted = policy(agent)
     assert (
-        "no such version" in error(agent, replace(wanted, package=replace(wanted.package, version="0.0.1")))
+        "no such version" in error(agent, wanted._replace(package=wanted.package._replace(version="0.0.1")))
         or agent == "hermes"
     )
 
@@ -691,5 +690,5 @@ def test_node_is_of_the_images_major_version() -> None:
     own = policy("pi")
     shipped = npm.node_major(own)
     assert f"node:{shipped}-" in own.image.base
-    assert npm.node_major(replace(own, image=replace(own.image, base="corp.example/node:26"))) == 26
-    assert npm.node_major(replace(own, image=replace(own.image, base="corp.example/base:1"))) == shipped
+    assert npm.node_major(own._replace(image=own.image._replace(base="corp.example/node:26"))) == 26
+    assert npm.node_major(own._replace(image=own.image._replace(base="corp.example/base:1"))) == shipped
