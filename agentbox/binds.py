@@ -2,16 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from agentbox.audit_place import PLACE
+from agentbox.gitplan import Cover
+from agentbox.identity import Identity
 from agentbox.mask import Mask
 from agentbox.policy_model import Policy
 from agentbox.resources import tree
+from agentbox.workspace import Mount
 
 if TYPE_CHECKING:
-    from agentbox.compose import Options
+    from agentbox.egress import Broker
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What one run adds to the policy. `etc` is the rendered /etc/agentbox, or None to use the image's own; `empty` is
+    an empty file to lie over masked ones, and at `blanks`; `copies` holds copies of what `covers` names, called by
+    number, or is None to show the originals; `tops` are folders of the run's own; `broker` is there in mode allowlist;
+    `records` is the file that vault and guards append to.
+    """
+
+    identity: Identity
+    mounts: list[Mount]
+    environment: Mapping[str, str | None]
+    command: list[str]
+    cpus: int = 0  # what the engine has; 0 where that is not known
+    tty: bool = False
+    etc: Path | None = None
+    masks: list[Mask] = field(default_factory=list)
+    empty: Path | None = None
+    covers: list[Cover] = field(default_factory=list)
+    copies: Path | None = None
+    blanks: list[str] = field(default_factory=list)
+    tops: dict[str, Path] = field(default_factory=dict)
+    ports: list[str] = field(default_factory=list)
+    run_id: str = ""
+    owner: str = ""
+    broker: Broker | None = None
+    records: Path | None = None
 
 
 class Bind(NamedTuple):

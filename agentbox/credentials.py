@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -91,6 +90,8 @@ def _checked(name: str, text: str) -> str:
 
 def placeholder(credential: Credential, seed: bytes) -> str:
     """The same for one user at any time: agents remember which key they were told to use."""
+    import hmac  # brings OpenSSL with it: most starts have no key
+
     digest = hmac.new(seed, credential.name.encode(), "sha256").hexdigest()
     return f"{credential.prefix}agentbox{digest[:32]}"
 

@@ -8,10 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from agentbox.engine import OWNER, RUN, Engine
 from agentbox.identity import Identity
 from agentbox.state import remove_tree
+
+if TYPE_CHECKING:
+    from agentbox.engine import Engine
 
 # The start of a process is read from a clock that NTP may move.
 TOLERANCE = 3.0
@@ -64,15 +67,22 @@ def _started_elsewhere(pid: int) -> float:
 
 def leftovers(engine: Engine | None, identity: Identity, own_run: str = "") -> Iterator[tuple[str, Callable[[], bool]]]:
     """Containers, networks, run directories and secrets whose owner is gone: their names, and what removes them."""
-    for container in engine.containers(OWNER) if engine else ():
-        if container.labels.get(RUN) != own_run and gone(container.labels[OWNER]):
-            yield container.name, partial(engine.remove, container.name)  # type: ignore[union-attr]  # else no container
-    for network, owner in engine.networks(OWNER).items() if engine else ():
-        if gone(owner):
-            yield f"network {network[:12]}", partial(engine.remove_network, network)  # type: ignore[union-attr]  # as above
+    if engine is not None:
+        yield from _on_engine(engine, own_run)
     for folder in (*_folders(run_root(identity)), *_folders(verify_root(identity)), *_folders(identity.secrets)):
         if folder.name != own_run and _abandoned(folder):
             yield str(folder), partial(_remove_folder, folder)
+
+
+def _on_engine(engine: Engine, own_run: str) -> Iterator[tuple[str, Callable[[], bool]]]:
+    from agentbox.engine import OWNER, RUN
+
+    for container in engine.containers(OWNER):
+        if container.labels.get(RUN) != own_run and gone(container.labels[OWNER]):
+            yield container.name, partial(engine.remove, container.name)
+    for network, owner in engine.networks(OWNER).items():
+        if gone(owner):
+            yield f"network {network[:12]}", partial(engine.remove_network, network)
 
 
 def clean(engine: Engine | None, identity: Identity, own_run: str = "") -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentbox import owner
-from agentbox.compose import Options
+from agentbox.binds import Options
 from agentbox.credentials import Keys
 from agentbox.gitcopy import copy
 from agentbox.gitplan import Cover, Plan
@@ -19,7 +19,7 @@ from agentbox.workspace import Mount
 
 if TYPE_CHECKING:
     from agentbox.audit import Records
-    from agentbox.session import Request
+    from agentbox.request import Request
 
 
 def begin(folder: Path, identity: Identity, mounts: list[Mount]) -> str:

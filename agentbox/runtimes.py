@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from agentbox.errors import EngineError, UsageError, one_line
 from agentbox.identity import Identity
 from agentbox.policy_model import Policy
-from agentbox.session import Request
+from agentbox.request import Request
 from agentbox.workspace import Mount
 
 if TYPE_CHECKING:

@@ -9,59 +9,24 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import IO, Any
 
 from agentbox import audit, egress, owner, rundir
-from agentbox.compose import STOP_SECONDS, model
-from agentbox.credentials import Keys, shown_to_tools
-from agentbox.engine import NO_FACTS, RUN, Engine, Facts, compose_missing, compose_program
+from agentbox.compose import model
+from agentbox.credentials import shown_to_tools
+from agentbox.engine import NO_FACTS, RUN, Engine, compose_missing, compose_program
 from agentbox.errors import AgentboxError, EngineError
-from agentbox.gitplan import Plan
+from agentbox.forwarder import POLL_SECONDS, STOP_SECONDS, Forwarder
 from agentbox.identity import Identity
 from agentbox.images import ca_bundle, certificates
 from agentbox.mask import Mask, inode_of, remove_made
-from agentbox.policy_model import Policy
+from agentbox.request import Request
 from agentbox.state import remove_tree, tighten
 from agentbox.watch import Watch
-from agentbox.workspace import Mount
-
-NO_KEYS = Keys()
-POLL_SECONDS = 0.05
-FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a person asked for, resolved: `command` is all of it, `private` the values Compose fills in by name. `alter`
-    changes the engine's description of it, a compose model or agentbox.native.parts.Parts, before anything is made of
-    it: how `agentbox verify` takes one protection away."""
-
-    policy: Policy
-    identity: Identity
-    mounts: list[Mount]
-    command: list[str]
-    environment: dict[str, str | None]
-    private: dict[str, str]
-    facts: Facts = NO_FACTS
-    ports: list[str] = field(default_factory=list)
-    masks: list[Mask] = field(default_factory=list)
-    git: Plan = field(default_factory=Plan)
-    keys: Keys = NO_KEYS
-    alter: Callable[[Any], None] | None = None
-
-    @property
-    def workspace(self) -> str:
-        """The first of the folders; empty where there is none."""
-        return str(self.mounts[0].source) if self.mounts else ""
-
-    @property
-    def brokered(self) -> bool:
-        return self.policy.network.mode == "allowlist"
 
 
 def run(request: Request, engine: Engine) -> int:
@@ -144,7 +109,7 @@ def _lay_out(request: Request, folder: Path, records: audit.Records, run_id: str
         rundir.options(request, folder, etc, records),
         environment=request.environment,
         command=request.command,
-        cpus=request.facts.cpus,
+        cpus=(request.facts or NO_FACTS).cpus,
         tty=tty,
         ports=request.ports,
         run_id=run_id,
@@ -170,7 +135,7 @@ def _broker(request: Request, folder: Path, audit: Path, run_id: str, own: str) 
         owner=own,
         folder=folder,
         audit=audit,
-        engine_version=request.facts.version,
+        engine_version=(request.facts or NO_FACTS).version,
         ports=[port.container for port in request.policy.ports if port.name in request.ports],
         environ=os.environ,
         bundle=certificates(bundle, "CA bundle") if bundle else None,
@@ -181,48 +146,6 @@ def _spawn(argv: list[str], environ: dict[str, str]) -> subprocess.Popen[bytes]:
     """Start Compose. In a pipeline it gets a process group of its own: a ^C there reaches the agent through us, once,
     and Compose does not die of it first. On a terminal it must stay in ours to be allowed to read."""
     return subprocess.Popen(argv, env=environ, process_group=None if sys.stdin.isatty() else 0)
-
-
-class Forwarder:
-    """While it is entered, SIGINT, SIGTERM and SIGHUP go to the agent; it gets STOP_SECONDS to end after the
-    latter two."""
-
-    def __init__(self, kill: Callable[[str], bool]) -> None:
-        self.kill = kill  # by a signal's name; False where there is nobody yet
-        self.process: subprocess.Popen[bytes] | None = None
-        self.seen = 0
-        self._before: dict[int, object] = {}
-
-    def __enter__(self) -> Forwarder:
-        for number in FORWARDED:
-            self._before[number] = signal.signal(number, self._forward)
-        self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._give_up)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        signal.alarm(0)
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() itself returned
-
-    def _forward(self, number: int, _: FrameType | None) -> None:
-        self.seen = number
-        if number != signal.SIGINT:
-            signal.alarm(STOP_SECONDS)
-        # On a terminal Compose, in our group, has had the ^C too and forwards it; twice would be an order to quit now.
-        if number == signal.SIGINT and sys.stdin.isatty():
-            return
-        self._send(signal.Signals(number).name)
-
-    def _give_up(self, *_: object) -> None:
-        self._send("SIGKILL")
-
-    def _send(self, name: str) -> None:
-        try:
-            running = self.kill(name)
-        except EngineError:
-            running = False
-        if not running and self.process is not None:
-            self.process.terminate()  # still creating the container
 
 
 def _clean_quietly(engine: Engine, identity: Identity, run_id: str) -> None:

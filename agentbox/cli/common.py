@@ -13,7 +13,6 @@ from agentbox import identity as identities
 from agentbox import policy as policies
 from agentbox.cli import complete
 from agentbox.cli.terminal import progress, quiet_option, say, table
-from agentbox.engine import AGENT, USER, Container, Engine, find_docker
 from agentbox.errors import NoEngineError, UsageError, one_line
 from agentbox.gitplan import Plan
 from agentbox.identity import Identity
@@ -23,6 +22,7 @@ from agentbox.runtimes import Runtime
 from agentbox.workspace import Mount
 
 if TYPE_CHECKING:
+    from agentbox.engine import Container, Engine
     from agentbox.native.sessions import Running
 
 __all__ = ["progress", "quiet_option", "say", "table"]  # terminal's, which most commands need
@@ -186,6 +186,8 @@ def containers() -> list[Container]:
 
 def own() -> tuple[str, str]:
     """The labels of the user's containers: others of the docker group have theirs on the same engine."""
+    from agentbox.engine import AGENT, USER
+
     return AGENT, f"{USER}={identities.current().tag}"
 
 
@@ -195,6 +197,8 @@ def engine_if_any() -> Engine | None:
 
 
 def _asked() -> tuple[Engine | None, list[Container]]:
+    from agentbox.engine import Engine, find_docker
+
     if not (find_docker() or os.environ.get("DOCKER_HOST")):
         return None, []
     engine = Engine()
@@ -210,6 +214,8 @@ def pick(engine: Engine, name: str | None) -> list[str]:
 
     Raises UsageError where there is none.
     """
+    from agentbox.engine import AGENT
+
     found = engine.containers(*own())
     names = [item.name for item in found if name is None or name in (item.name, item.labels[AGENT])]
     if not names:

@@ -9,6 +9,7 @@ import click
 
 from agentbox import audit, compose, credentials, egress, hostenv, owner
 from agentbox import identity as identities
+from agentbox.binds import Options
 from agentbox.cli import common
 from agentbox.engine import Engine, Facts
 from agentbox.errors import visible
@@ -49,7 +50,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     environment, _ = hostenv.environment(policy, os.environ, git, [], keys)
     engine, facts = _engine()
     plan, _ = common.git(policy, mounts, who, engine.mounted() if engine else [])
-    options = compose.Options(
+    options = Options(
         identity=who,
         mounts=[*mounts, *plan.mounts, *plan.pins],
         covers=plan.covers,

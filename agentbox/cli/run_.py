@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 
 import click
 
-from agentbox import credentials, egress, hostenv, session, state, versions
+from agentbox import credentials, egress, hostenv, state, versions
 from agentbox import identity as identities
 from agentbox import policy as policies
 from agentbox.cli import common, complete
 from agentbox.errors import UsageError
 from agentbox.mask import Wish
 from agentbox.native.environment import filled
+from agentbox.request import Request
 from agentbox.runtimes import Runtime
 from agentbox.workspace import Mount
 
@@ -125,7 +126,7 @@ class Start:
         plan, before = common.git(self.policy, self.mounts, self.who, runtime.others())
         folders = [*self.mounts, *plan.mounts]
         sys.stdout.flush()
-        request = session.Request(
+        request = Request(
             policy=self.policy,
             identity=self.who,
             mounts=self.mounts,

@@ -12,8 +12,8 @@ from agentbox.cli import common, complete
 @click.option("--all", "everything", is_flag=True, help="Stop all of yours.")
 def command(names: tuple[str, ...], everything: bool) -> None:
     """Stop containers and native sessions, named by their own name or their agent's."""
-    from agentbox.compose import STOP_SECONDS
     from agentbox.errors import UsageError
+    from agentbox.forwarder import STOP_SECONDS
     from agentbox.native.sessions import stop
 
     if not names and not everything:

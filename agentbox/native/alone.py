@@ -27,8 +27,8 @@ from agentbox.native.places import HOME, LIBRARY
 from agentbox.native.session import Start
 from agentbox.policy import render_all
 from agentbox.policy_model import Policy
+from agentbox.request import Request
 from agentbox.resources import tree
-from agentbox.session import Request
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 READABLE = ("/proc", "/sys/devices/system/cpu")

@@ -16,12 +16,11 @@ from agentbox.audit import Records
 from agentbox.errors import EngineError
 from agentbox.hosts import OWN_HOST
 from agentbox.identity import Identity
-from agentbox.images import ca_bundle, certificates
 from agentbox.native import landlock
 from agentbox.native.landlock import ALL, DEVICE, READ, RUN, Rules
 from agentbox.native.layout import Layout
 from agentbox.native.places import SYSTEM
-from agentbox.session import Request
+from agentbox.request import Request
 from agentbox.state import make_dir
 
 OLDEST = (3, 12)
@@ -133,6 +132,8 @@ class Broker:
             self.process.wait()
 
     def _lay_out(self) -> egress.Broker:
+        from agentbox.images import ca_bundle, certificates
+
         request = self.request
         extra = ca_bundle(None, request.policy)
         return egress.lay_out(

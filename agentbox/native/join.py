@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from agentbox import owner
 from agentbox.errors import EngineError
+from agentbox.forwarder import Forwarder
 from agentbox.identity import Identity
 from agentbox.native import alone, landlock, limits, seccomp, sessions
 from agentbox.native.landlock import DEVICE, Rules
@@ -18,7 +19,6 @@ from agentbox.native.session import Session, Start
 from agentbox.native.sessions import Running
 from agentbox.policy_model import Policy
 from agentbox.resources import lib
-from agentbox.session import Forwarder
 
 NOTE = "inside.json"
 

@@ -19,8 +19,8 @@ from agentbox.native import harness, places
 from agentbox.native.bubblewrap import Box
 from agentbox.native.landlock import Rules
 from agentbox.native.places import LIBRARY
+from agentbox.request import Request
 from agentbox.resources import lib, tree
-from agentbox.session import Request
 
 PARTS = ("agentbox-enter", "agentbox-launch", "fs-vault.so")
 RECORD = "session.json"

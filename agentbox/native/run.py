@@ -13,6 +13,7 @@ from typing import IO
 
 from agentbox import audit, egress, owner
 from agentbox.errors import EngineError
+from agentbox.forwarder import POLL_SECONDS, Forwarder
 from agentbox.harness import Installed
 from agentbox.hostenv import paranoid
 from agentbox.native import alone as landlocked
@@ -24,7 +25,7 @@ from agentbox.native.layout import Layout
 from agentbox.native.parts import Parts
 from agentbox.native.places import HOME, LIBRARY, SEARCH
 from agentbox.native.session import Session, Start
-from agentbox.session import POLL_SECONDS, Forwarder, Request
+from agentbox.request import Request
 from agentbox.state import remove_tree, tighten
 
 

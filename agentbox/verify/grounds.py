@@ -15,6 +15,7 @@ from agentbox.compose import tag
 from agentbox.engine import Engine, Facts
 from agentbox.identity import Identity
 from agentbox.policy_model import Policy
+from agentbox.request import Request
 from agentbox.verify.catalogue import Attack
 from agentbox.verify.listener import Listener, listening
 from agentbox.verify.protections import Context, model_without
@@ -71,7 +72,7 @@ class Ground(Protocol):
     def program(self, name: str) -> str:
         """How an interpreter is called here."""
 
-    def run(self, request: session.Request, job: Job, output: IO[bytes], stop: threading.Event) -> int:
+    def run(self, request: Request, job: Job, output: IO[bytes], stop: threading.Event) -> int:
         """Run to the end."""
 
 
@@ -113,7 +114,7 @@ class Containers:
     def program(self, name: str) -> str:
         return name
 
-    def run(self, request: session.Request, job: Job, output: IO[bytes], stop: threading.Event) -> int:
+    def run(self, request: Request, job: Job, output: IO[bytes], stop: threading.Event) -> int:
         def alter(model: dict[str, Any]) -> None:
             job.started(model["name"].removeprefix("agentbox-"))
             model["services"][request.policy.agent]["entrypoint"] = ENTRYPOINT

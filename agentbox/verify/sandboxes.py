@@ -24,7 +24,7 @@ from agentbox.native.landlock import ALL
 from agentbox.native.parts import Parts
 from agentbox.native.places import HOME
 from agentbox.policy_model import Policy
-from agentbox.session import Request
+from agentbox.request import Request
 from agentbox.state import make_dir
 from agentbox.verify.catalogue import Attack
 from agentbox.verify.grounds import Job

@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agentbox import credentials, gitdir, githooks, hostenv, hostrun, mask, session
+from agentbox import credentials, gitdir, githooks, hostenv, hostrun, mask
 from agentbox.errors import AgentboxError, one_line
 from agentbox.gitplan import Plan
 from agentbox.identity import Identity
 from agentbox.native.instance import moved
 from agentbox.policy_model import Policy
+from agentbox.request import Request
 from agentbox.state import remove_tree
 from agentbox.verify import world as worlds
 from agentbox.verify.catalogue import PROGRAMS, Attack, tool_call
@@ -125,7 +126,7 @@ class Trial:
         secrets = self.setting.identity.secrets / run_id
         return Context(world.policy.agent, world.root, listener.network, listener.address, secrets)
 
-    def _request(self, world: World) -> session.Request:
+    def _request(self, world: World) -> Request:
         setting, who, off = self.setting, self.setting.identity, self.off
         policy = policy_without(world.policy, off)
         policy = policy._replace(network=policy.network._replace(mode=self._mode()))
@@ -144,7 +145,7 @@ class Trial:
         if "user" in off:
             worlds.open_to_all(world.root)
 
-        return session.Request(
+        return Request(
             policy=policy,
             identity=who,
             mounts=[*folders, Mount(world.verify, INSIDE)],

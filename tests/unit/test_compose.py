@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from agentbox import compose, credentials, egress, hostenv, identity, policy, workspace
+from agentbox.binds import Options
 from agentbox.composefile import render
 from agentbox.mask import Mask
 
@@ -21,7 +22,7 @@ def service(home: Path):
         who = identity.current()
         mounts = workspace.resolve([(".", False)], who, allow_home=False)
         given = {"identity": who, "mounts": mounts, "environment": {}, "command": ["x"]} | options
-        return compose.service(policy.load(agent), compose.Options(**given))
+        return compose.service(policy.load(agent), Options(**given))
 
     return make
 

@@ -22,9 +22,11 @@ import pytest
 import runner
 
 from agentbox import compose, egress, identity, policy, runtimes, session, verify
+from agentbox.binds import Options
 from agentbox.engine import Engine, Facts
 from agentbox.errors import EngineError
 from agentbox.harness import Installed
+from agentbox.request import Request
 from agentbox.verify import catalogue, grounds, listener, protections, report, sandboxes, seeds, verdict
 from agentbox.verify.catalogue import Attack
 from agentbox.verify.protections import PROTECTIONS, Context
@@ -206,7 +208,7 @@ def described(tmp_path: Path, off: set[str]) -> dict[str, Any]:
     place = egress.Broker(folder, folder, folder, folder, {}, {})
     changed = protections.policy_without(policy.load("pi"), off)
     broker = place if changed.network.mode == "allowlist" else None
-    options = compose.Options(identity=who, mounts=[], environment={}, command=["pi"], broker=broker, run_id="1")
+    options = Options(identity=who, mounts=[], environment={}, command=["pi"], broker=broker, run_id="1")
     model = compose.model(changed, options)
     protections.model_without(model, off, Context("pi", folder, "net", "192.0.2.1"))
     return model
@@ -230,7 +232,7 @@ Play = Callable[["Scene", Attack], str | dict[str, str]]
 class Scene:
     """What takes a container's place: the folders it would see, and whether it is the one under test."""
 
-    def __init__(self, request: session.Request) -> None:
+    def __init__(self, request: Request) -> None:
         places = {mount.target: mount.source for mount in request.mounts}
         self.verify, self.workspace = places["/verify"], places["/workspace"]
         self.tested = self.verify.parent.name.startswith("tested")
@@ -260,7 +262,7 @@ def stage(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Play], None]
     """Containers are played by a function that says what an attack prints."""
 
     def put_on(play: Play) -> None:
-        def run_beside(request: session.Request, engine: Engine, output: IO[bytes], stop: threading.Event) -> int:
+        def run_beside(request: Request, engine: Engine, output: IO[bytes], stop: threading.Event) -> int:
             scene = Scene(request)
             attacks = {each.path: each for each in SHIPPED}
             calls = json.loads((scene.verify / "plan.json").read_text())["attacks"]
@@ -476,7 +478,7 @@ def test_an_attack_that_did_not_run_is_not_proven(
     stage(everything_denied)
     played = session.run_beside
 
-    def only_the_tested(request: session.Request, *words: Any) -> int:
+    def only_the_tested(request: Request, *words: Any) -> int:
         if not Scene(request).tested:
             raise EngineError("container", "did not start: no space")
         return played(request, *words)
@@ -572,7 +574,7 @@ def test_the_users_keys_are_no_part_of_it(
     config = home / ".config/agentbox/config.toml"
     config.parent.mkdir(parents=True)
     config.write_text(f'[[credential]]\nname = "OPENAI_API_KEY"\nhosts = ["api.openai.com"]\nfile = "{home}/key"\n')
-    requests: list[session.Request] = []
+    requests: list[Request] = []
 
     def play(scene: Scene, attack: Attack) -> str:
         requests.append(scene.request)
