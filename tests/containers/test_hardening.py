@@ -123,3 +123,23 @@ def test_no_container_is_left_behind(agent: Agent, box: Box) -> None:
     box.shell(agent.name, "true")
     listed = ["docker", "ps", "--all", "--quiet", f"--filter=label=io.agentbox.workspace={box.workspace}"]
     assert finished(listed).stdout == ""
+
+
+def test_pi_starts_from_what_was_compiled_and_no_tool_can_write_there(images: Callable[[str], str], box: Box) -> None:
+    """The control of each: the same image with an empty folder, and root."""
+    image = images("pi")
+    folder = "/usr/local/lib/agentbox/compile-cache"
+    script = f"file=$(find {folder} -type f -size +100k); echo x >> $file; echo $?; rm -f $file; echo $?"
+    told = ["-e", "NODE_DEBUG_NATIVE=COMPILE_CACHE"]
+    accepted = "dist/bundle/cli-runtime.js was accepted"
+    run = box.run("pi", "--version", options=told)
+    assert accepted in run.stdout + run.stderr
+    empty = finished(["docker", "run", "--rm", "--network", "none", *told, "--tmpfs", folder, image, "pi", "--version"])
+    assert empty.returncode == 0
+    assert "compile cache" in empty.stdout + empty.stderr
+    assert accepted not in empty.stdout + empty.stderr
+
+    assert box.shell("pi", script).stdout.split() == ["1", "1"]
+    plain = ["docker", "run", "--rm", "--network", "none", "--entrypoint", "bash"]
+    assert finished([*plain, image, "-c", script]).stdout.split() == ["1", "1"]
+    assert finished([*plain, "--user", "root", image, "-c", script]).stdout.split() == ["0", "0"]
