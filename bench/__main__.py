@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.jobs import WORK
 from bench.places import Container, Namespace, Place, compile_all, vault_world
 
 PLAIN = "/usr/share/doc/libc6/copyright"
@@ -142,31 +143,7 @@ class Bench:
             runs = (self.seconds(place, script, prepare) for place in (self.vault, self.bare))
             return Row(what, *runs, goal, rounds=9)
 
-        files = "i=0; mkdir -p {0}; cd {0}; while [ $i -lt {1} ]; do mkdir -p d$((i/100)); echo line $i > d$((i/100))/f$i; i=$((i+1)); done"
-        package = """mkdir -p p q; printf '{"name":"p","version":"1.0.0"}' > p/package.json; printf '{"name":"q"}' > q/package.json
-            cd p; npm pack -s"""
-        git = "git -c user.name=a -c user.email=a@b"
-        return [
-            row(
-                "git status, 5,000 files",
-                "cd g; git status --porcelain; git status --porcelain",
-                files.format("g", 5000) + f"; git init -q .; git add .; {git} commit -qm x",
-                1.05,
-            ),
-            row(
-                "gcc, 50 files",
-                "cd c; for f in *.c; do cc -O1 -c $f; done",
-                'mkdir c; cd c; i=0; while [ $i -lt 50 ]; do echo "#include <stdio.h>\nint f$i(void){return puts(\\"x\\");}" > $i.c; i=$((i+1)); done',
-                1.05,
-            ),
-            row(
-                "npm install, cached package",
-                "cd q; rm -rf node_modules; npm install -s --offline --no-audit --no-fund ../p/p-1.0.0.tgz",
-                package,
-                1.05,
-            ),
-            row("grep -r, 10,000 files", "grep -r nothing-to-find n || true", files.format("n", 10000), 1.20),
-        ]
+        return [row(*each) for each in WORK]
 
 
 def measure(row: Row) -> tuple[float, float, float]:
