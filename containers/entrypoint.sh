@@ -7,7 +7,7 @@ set -eu
 
 LIBRARY=/usr/local/lib/agentbox
 LINKS=/etc/agentbox/links
-TAB=$(printf '\t')
+TAB='	'
 export HOME=/home/agent
 
 # $HOME is empty at each start; the agent's own state comes in from /agent.
@@ -15,7 +15,7 @@ make_links() {
     [ -r "$LINKS" ] || return 0
     while IFS="$TAB" read -r link target; do
         case $link in '' | '#'*) continue ;; /*) ;; *) link=$HOME/$link ;; esac
-        case $link in */*/*) mkdir -p "${link%/*}" ;; esac
+        [ -d "${link%/*}" ] || mkdir -p "${link%/*}"
         ln -sfn "$target" "$link"
     done <"$LINKS"
 }
@@ -35,7 +35,7 @@ if [ "$1" = "$agent" ]; then
     shift
     # Where logins are answered (agentbox run --login): the agents listen on the container's loopback.
     # shellcheck disable=SC2086  # ports are words
-    [ -z "${AGENTBOX_LOGIN_PORTS:-}" ] || python3 -I "$LIBRARY/forward.py" $AGENTBOX_LOGIN_PORTS &
+    if [ -n "${AGENTBOX_LOGIN_PORTS:-}" ]; then python3 -I "$LIBRARY/forward.py" $AGENTBOX_LOGIN_PORTS & fi
     prepare_agent "$@"       # ends in exec
 fi
 # Anything else is a tool from its first instruction on, also where it is a static program.
