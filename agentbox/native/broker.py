@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,32 +23,39 @@ from agentbox.native.places import SYSTEM
 from agentbox.request import Request
 from agentbox.state import make_dir
 
-OLDEST = (3, 12)
-CANDIDATES = ("python3.14", "python3.13", "python3.12", "python3")
+# By the oldest Python that runs it, newest first: what is installed, and with which of pip's options.
+LIBRARIES: Mapping[tuple[int, int], tuple[str, ...]] = {
+    (3, 12): ("-r", "requirements.txt"),
+    (3, 11): ("--no-deps", "-r", "requirements-3.11.txt"),
+}
+CANDIDATES = ("python3.14", "python3.13", "python3.12", "python3", "python3.11")
 KEPT = (
     ".local/share/uv/python/cpython-3.1[2-9]*/bin/python3.1[2-9]",
     ".pyenv/versions/3.1[2-9]*/bin/python3.1[2-9]",
 )
-HINT = "install Python 3.12 or newer (apt, dnf, or `uv python install 3.13`), or run with --network none or open"
+HINT = "install Python with its venv module (apt install python3-venv), or run with --network none or open"
 ETC = (
     "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf", "/etc/ssl", "/etc/pki",
     "/etc/ld.so.cache", "/etc/localtime", "/etc/services", "/run/systemd/resolve", "/proc",
 )  # fmt: skip
 
 
-def find_python(identity: Identity) -> str:
-    """An interpreter that the broker's library runs on: agentbox's, one on PATH, or one that uv or pyenv keep. Raises
-    EngineError where there is none that the user can start."""
+def find_python(identity: Identity) -> tuple[str, tuple[int, int]]:
+    """An interpreter for the newest library that one here runs, and that library's key: agentbox's own, one on PATH, or
+    one that uv or pyenv keep. Raises EngineError where there is none that the user can start."""
     kept = [str(path) for pattern in KEPT for path in sorted(identity.home.glob(pattern), reverse=True)]
-    for program in (sys.executable, *map(programs.find, CANDIDATES), *kept):
-        if program and _is_new_enough(program, identity):
-            return program
-    mine = ".".join(map(str, sys.version_info[:2]))
-    raise EngineError("broker", f"needs Python 3.12 or newer; agentbox runs on {mine}, and found no other", HINT)
+    found = [program for program in (sys.executable, *map(programs.find, CANDIDATES), *kept) if program]
+    for oldest in LIBRARIES:
+        for program in dict.fromkeys(found):
+            if _is_new_enough(program, oldest, identity):
+                return program, oldest
+    oldest = min(LIBRARIES)
+    cause = f"found no Python {oldest[0]}.{oldest[1]} or newer that you can start and that has venv and ensurepip"
+    raise EngineError("broker", cause, HINT)
 
 
-def _is_new_enough(program: str, identity: Identity) -> bool:
-    probe = f"import sys, venv, ssl, ensurepip; sys.exit(sys.version_info < {OLDEST!r})"
+def _is_new_enough(program: str, oldest: tuple[int, int], identity: Identity) -> bool:
+    probe = f"import sys, venv, ssl, ensurepip; sys.exit(sys.version_info < {oldest!r})"
     try:
         done = subprocess.run(
             [program, "-I", "-c", probe], capture_output=True, check=False, cwd="/", **as_user(identity)
@@ -60,26 +67,35 @@ def _is_new_enough(program: str, identity: Identity) -> bool:
 
 def ensure(identity: Identity, progress: Callable[[str], None]) -> Path:
     """The interpreter of the broker's environment, made where there is none. Raises EngineError."""
-    wanted = (resources.tree("containers") / "egress/requirements.txt").read_bytes()
-    folder = identity.own_cache / "broker" / hashlib.sha256(wanted).hexdigest()[:12]
-    python = folder / "bin/python"
-    if (folder / "ready").exists() and python.exists():
-        return python
-    base = find_python(identity)
+    folders = {oldest: _folder(identity, options[-1]) for oldest, options in LIBRARIES.items()}
+    for folder in folders.values():
+        if (folder / "ready").exists() and (folder / "bin/python").exists():
+            return folder / "bin/python"
+    base, oldest = find_python(identity)
+    folder = folders[oldest]
+    *options, name = LIBRARIES[oldest]
     state.make_dir(folder.parent, identity)
     part = folder.with_name(f".{folder.name}.{os.getpid()}")
     progress("installing the broker (once)")
     try:
         # -I: a PYTHONPATH of the user's would make pip take for installed what the broker will not find.
         _run([base, "-I", "-m", "venv", str(part)], identity)
-        pip = [str(part / "bin/python"), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]
-        _run([*pip, str(resources.tree("containers") / "egress/requirements.txt")], identity)
+        pip = [str(part / "bin/python"), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run([*pip, *options, str(_requirements(name))], identity)
         (part / "ready").touch()
         state.remove_tree(folder)
         part.rename(folder)  # an environment of its own never moves its interpreter: we call that by path
     finally:
         state.remove_tree(part)
-    return python
+    return folder / "bin/python"
+
+
+def _requirements(name: str) -> Path:
+    return resources.tree("containers") / "egress" / name
+
+
+def _folder(identity: Identity, name: str) -> Path:
+    return identity.own_cache / "broker" / hashlib.sha256(_requirements(name).read_bytes()).hexdigest()[:12]
 
 
 def _run(words: list[str], identity: Identity) -> None:

@@ -12,6 +12,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ import psutil
 import pytest
 from boxes import AGENTS, Agent, assert_only_tools_are_refused
 from fake_model import FakeModel, Read, Shell
-from native_box import OWN_HOST, UID, NativeBox, as_user, broker_python, own, own_python
+from native_box import OWN_HOST, SHARED, UID, NativeBox, as_user, broker_python, own, own_python
 from provider import provider
 from shell_attacks import ATTACKS, LINES, NO_CONTROL, PUT, lay_out, statuses
 
@@ -458,6 +459,26 @@ def test_setup_may_change_settings_which_run_may_not(box: NativeBox) -> None:
 
 def test_the_broker_runs_on_what_this_machine_has(box: NativeBox) -> None:
     assert broker_python() is not None, "no Python 3.12 or newer for the broker"
+
+
+if sys.version_info < (3, 12):  # nobody installs an older Python than that of the system
+
+    def test_a_whole_turn_where_no_python_runs_the_newest_broker(box: NativeBox) -> None:
+        cache = SHARED / "cache-of-an-older-python"
+        (cache / "agentbox").mkdir(parents=True, exist_ok=True)
+        agents = cache / "agentbox/pi"
+        if not agents.is_symlink():
+            agents.symlink_to(SHARED / "cache/agentbox/pi")
+        for path in (cache, cache / "agentbox"):
+            own(path)
+        box.extra = {"PATH": str(box.programs()), "XDG_CACHE_HOME": str(cache)}
+        with FakeModel([Shell("echo a tool")]) as model:
+            seed(box, AGENTS["pi"], model)
+            run = box.run("pi", *AGENTS["pi"].turn, options=AGENTS["pi"].options)
+        assert run.returncode == 0, run.stderr
+        assert model.results == ["a tool\n"]
+        [made] = (cache / "agentbox/broker").glob("*/pyvenv.cfg")
+        assert "version = 3.11" in made.read_text()
 
 
 def _attacks(agent: Agent, box: NativeBox, inside: str) -> str:

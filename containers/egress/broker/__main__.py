@@ -126,6 +126,16 @@ class Ready:
         print(f"agentbox-egress: ready on port {self.rules.listen} for {self.rules.agent}", flush=True)
 
 
+def idle(options: Any, seconds: int) -> dict[str, int]:
+    """After how long a silent connection is closed: mitmproxy 12 has an option for it, 11 a constant."""
+    if "tcp_timeout" in options:
+        return {"tcp_timeout": seconds}
+    from mitmproxy.proxy import server
+
+    server.TCP_TIMEOUT = seconds
+    return {}
+
+
 async def serve(args: argparse.Namespace, live: Live, resolver: Resolver) -> None:
     """Run until SIGTERM."""
     without_all_addons()
@@ -154,7 +164,7 @@ async def serve(args: argparse.Namespace, live: Live, resolver: Resolver) -> Non
         listen_port=rules.listen,
         connection_strategy="eager",
         rawtcp=False,
-        tcp_timeout=args.idle,
+        **idle(master.options, args.idle),
         **state_folder(args, rules),
         **mode_options(live),
     )
