@@ -52,6 +52,8 @@ SHAPES: dict[Check, Shape] = {
         "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
         "additionalProperties": {"type": "string"},
     },
+    schema.parts: {"type": "object", "additionalProperties": _text("^[^/]")},
+    schema.etc_links: {"type": "object", "additionalProperties": _text("^/")},
     schema.host_items: _list(),
     schema.addresses: {"type": "object", "additionalProperties": {"type": "string"}},
     schema.engine_name: {"enum": list(schema.ENGINES)},
