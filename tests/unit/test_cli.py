@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -43,6 +46,32 @@ def test_completion_script(call, shell: str):
     code, out, _ = call("completion", shell)
     assert code == 0
     assert "_AGENTBOX_COMPLETE" in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["run", "--help"], ["verify", "--list"], ["config", "schema"], ["agents"], ["completion", "zsh"]],
+)
+def test_a_reader_that_is_gone_ends_it_quietly(home, words: list[str]):
+    """As `| head -1` is, once it has its line."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "agentbox", *words]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+    # The control: to somebody who reads, the same says something.
+    read = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (read.returncode, read.stdout != "", read.stderr) == (0, True, "")
+
+
+def test_a_broken_pipe_that_is_not_our_output_is_no_quiet_end(call, monkeypatch: pytest.MonkeyPatch):
+    def elsewhere(**_: object) -> None:
+        raise BrokenPipeError(errno.EPIPE, "an engine's socket")
+
+    monkeypatch.setattr(root, "main", elsewhere)
+    with pytest.raises(BrokenPipeError):
+        call("agents")
 
 
 def test_agents_lists_all_four(call):
