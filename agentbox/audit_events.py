@@ -22,6 +22,7 @@ from agentbox.policy_model import Policy
 from agentbox.toml_text import write
 
 UNMASKED = 3  # globs in one command
+HOSTS = 3  # by name in the line at a session's end
 MOST_EVENTS = 50_000  # in memory; a tool that is refused in a loop makes as many as it likes
 # Of what a container wrote: fs-vault and the guards stop at 1 MiB, and none of their lines is shorter than 80 bytes.
 INSIDE_KEYS = ("time", "agent", "pid", "exe", "layer", "operation", "path", "rule")
@@ -44,6 +45,7 @@ class Event:
     why: str
     allow: str = ""
     allow_host: str = ""
+    place: str = ""  # the host and port that were asked for
     claimed: bool = False
     fields: Record = field(default_factory=dict, compare=False)
 
@@ -108,6 +110,21 @@ class Timeline:
         return lines + ([f"{self.left_out:,} older events left out: name an --agent"] if self.left_out else [])
 
 
+def refused(records: audit.Records, identity: Identity) -> str:
+    """A line about the hosts that a run did not get, and how it would; empty where there were none."""
+    events = {event.allow_host or event.place: event for event in _Run(records.folder, _Cures(identity)).denied()}
+    events.pop("", None)
+    names = list(events)
+    if not names:
+        return ""
+    rest = len(names) - HOSTS
+    shown = ", ".join(names[:HOSTS]) + (f" and {rest} more" if rest > 0 else "")
+    cures = {event.allow for event in events.values() if event.allow}
+    allow = cures.pop() if len(cures) == len(names) == 1 else "agentbox allow HOST" if cures else ""
+    what = "1 host was" if len(names) == 1 else f"{len(names)} hosts were"
+    return f"{what} refused: {shown} ({' or '.join(filter(None, (allow, 'agentbox audit')))})"
+
+
 class _Run:
     """The records of one run, from the files of its directory."""
 
@@ -130,11 +147,15 @@ class _Run:
                 self.start = self._last = moment(record) or 0.0
             elif record.get("kind") == "mask":
                 yield self._mask(record)
+        yield from self.denied()
+        for record in self.inside.read():
+            yield self._inside(record)
+
+    def denied(self) -> Iterator[Event]:
+        """By the broker."""
         for record in self.egress.read():
             if record.get("verdict") in ("deny", "dropped"):
                 yield self._egress(record)
-        for record in self.inside.read():
-            yield self._inside(record)
 
     def _event(self, record: Record, layer: str, words: tuple[str, str], **more: Any) -> Event:
         at = self._at(record, (self.egress if layer == "egress" else self.inside).path)
@@ -168,7 +189,8 @@ class _Run:
         place = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
         what = " ".join(filter(None, (text(record, "method", 20), place)))
         command, name = self.cures.host(text(record, "remedy", 300))
-        return self._event(record, "egress", (what, text(record, "reason")), allow=command, allow_host=name)
+        words = (what, text(record, "reason"))
+        return self._event(record, "egress", words, place=place, allow=command, allow_host=name)
 
     def _inside(self, found: Record) -> Event:
         record = flat(found, INSIDE_KEYS)

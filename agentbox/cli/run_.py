@@ -137,6 +137,7 @@ class Start:
             keys=keys,
             git=plan,
             masks=common.masks(self.policy, folders, self.who, self.wish, can=runtime.masks()),
+            ended=lambda records: common.tell_refused(records, self.who),
         )
         try:
             return runtime.run(request)
