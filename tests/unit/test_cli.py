@@ -149,6 +149,39 @@ def test_allow_names_what_was_meant(call, home, host, hint):
     assert "crates.io" not in call("allow")[1]
 
 
+@pytest.mark.parametrize(
+    ("host", "hint"),
+    [
+        ("localhost", "agentbox allow host.docker.internal:PORT"),
+        ("localhost:3000", "agentbox allow host.docker.internal:3000"),
+        ("app.localhost", "is the sandbox's own loopback"),
+        ("127.0.0.1:5432", "agentbox allow host.docker.internal:5432"),
+        ("[::1]", "agentbox allow host.docker.internal:PORT"),
+        ("169.254.169.254", "is a link-local address"),
+    ],
+)
+def test_allow_keeps_nothing_that_has_no_effect(call, home, host: str, hint: str):
+    code, _, err = call("allow", host)
+    assert (code, hint in err) == (2, True), err
+    assert host not in call("allow")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["gitlab"], True),
+        (["git.corp:8443"], True),
+        (["git.corp", "--private"], False),
+        (["10.0.0.5"], False),  # whoever names an address means it
+        (["host.docker.internal:3000"], False),
+        (["crates.io"], False),
+    ],
+)
+def test_allow_says_of_private_names_what_they_need(call, home, words: list[str], said: bool):
+    code, _, err = call("allow", *words)
+    assert (code, "without --private" in err) == (0, said)
+
+
 def test_purge_asks_before_it_removes_state(call, engine, home):
     engine.answers["GET /containers/json"] = (200, [])
     engine.answers["GET /images/json"] = (200, [{"RepoTags": ["local/dev-pi:latest", "local/other-pi:latest"]}])
