@@ -111,7 +111,10 @@ def mounts(folders: tuple[str, ...], more: tuple[str, ...], who: Identity, *, al
     """The folders of a command line, checked."""
     first = folders or (os.environ.get("WORKDIR") or ".",)
     wanted = [(folder, False) for folder in first] + [workspace.split_option(item) for item in more]
-    return workspace.resolve(wanted, who, allow_home=allow_home)
+    found = workspace.resolve(wanted, who, allow_home=allow_home)
+    for line in workspace.at_odds(found):
+        say(line)
+    return found
 
 
 def runtime(wanted: str | None, policy: Policy, who: Identity, *, use_installed: bool = False) -> Runtime:

@@ -45,6 +45,30 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, home: Path) -> Nowhere:
 
 
 @pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["-w", "top", "--mount", "top/sub:ro"], "{top}/sub: read-only at /workspace-2, but writable at /workspace/sub"),
+        (["-w", "top", "--mount", "top:ro"], "{top}: read-only at /workspace-2, but writable at /workspace"),
+        (["-w", "other", "--mount", "link:ro", "--mount", "top"], "{top}/sub: read-only at /workspace-2, but writable at /workspace-3/sub"),
+        (["-w", "top/sub", "--mount", "top:ro"], "{top}/sub: writable at /workspace, though {top} is read-only"),
+        (["-w", "top", "--mount", "other:ro"], ""),
+        (["-w", "top", "--mount", "top-2:ro"], ""),
+        (["-w", "top", "--mount", "top/sub"], ""),
+    ],
+)  # fmt: skip
+def test_folders_that_are_read_only_and_writable_are_named(
+    call: Call, nowhere: Nowhere, home: Path, words: list[str], line: str
+) -> None:
+    for name in ("top/sub", "top-2", "other"):
+        (home / "project" / name).mkdir(parents=True)
+    (home / "project/link").symlink_to("top/sub")
+    code, _, err = call("run", "pi", *words)
+    assert code == 0, err
+    lines = [each.removeprefix("agentbox: ") for each in err.splitlines() if "read-only" in each]
+    assert lines == ([line.format(top=home / "project/top")] if line else [])
+
+
+@pytest.mark.parametrize(
     ("words", "inside", "said"),
     [
         (["-e", "ANTHROPIC_API_KEY=sk-real", "--network", "open"], True, True),
