@@ -54,6 +54,7 @@ SHAPES: dict[Check, Shape] = {
     },
     schema.parts: {"type": "object", "additionalProperties": _text("^[^/]")},
     schema.etc_links: {"type": "object", "additionalProperties": _text("^/")},
+    schema.programs: {"type": "object", "additionalProperties": _list()},
     schema.host_items: _list(),
     schema.addresses: {"type": "object", "additionalProperties": {"type": "string"}},
     schema.engine_name: {"enum": list(schema.ENGINES)},

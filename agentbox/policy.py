@@ -99,7 +99,7 @@ def _build(agent: str, merged: Merged) -> Policy:
         links=items("launch.links"),
         package=Package(value("package.manager"), value("package.name"), value("package.version")),
         command=Command(items("command.argv"), value("command.exe"), value("command.script"), items("command.version")),
-        native=Native(value("native.library", {}), value("native.etc", {})),
+        native=Native(value("native.library", {}), value("native.etc", {}), value("native.programs", {})),
         plugins=Plugins(value("plugins.own"), value("plugins.guard"), value("plugins.variable")),
         state=tuple(StateDir(r["host"], r["path"], r["link"]) for r in rows("state")),
         vault=Vault(value("vault.tree"), items("vault.deny"), items("vault.read"), items("vault.write")),

@@ -63,10 +63,11 @@ class Plugins(NamedTuple):
 
 class Native(NamedTuple):
     """What an image has besides, for the native engine to lay out: files of containers/ by their name in the library,
-    links by their name in /etc."""
+    links by their name in /etc. `programs`: by its Debian package, each that the host should have (names, places)."""
 
     library: Mapping[str, str]
     etc: Mapping[str, str]
+    programs: Mapping[str, list[str]]
 
 
 class StateDir(NamedTuple):

@@ -151,6 +151,11 @@ def etc_links(value: Any) -> str:
     return "" if good else 'must be a table of "path below /etc" = "/absolute path"'
 
 
+def programs(value: Any) -> str:
+    good = isinstance(value, dict) and not any(strings(item) for item in value.values())
+    return "" if good else 'must be a table of package = ["name", "/path"]'
+
+
 def host_items(value: Any) -> str:
     if message := strings(value):
         return message
@@ -242,6 +247,7 @@ KEYS: dict[str, Key] = {
     "command.version": Key(strings),
     "native.library": Key(parts, "update"),
     "native.etc": Key(etc_links, "update"),
+    "native.programs": Key(programs, "update"),
     "plugins.own": Key(below_home),
     "plugins.guard": Key(below_home),
     "plugins.variable": Key(env_name),

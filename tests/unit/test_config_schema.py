@@ -31,6 +31,7 @@ POOL: list[Any] = [
 POOL += [[value] for value in POOL] + [[], ["/x", "-/y"], ["X", 1], {}]
 POOL += [
     {"a/b": "/x"},
+    {"a": ["b"]},
     {"a/b": "c/d"},
     {"A": "b"},
     {"a b": "c"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from agentbox import policy
 from agentbox.errors import EngineError
 from agentbox.harness import Installed
-from agentbox.native import harness, places
+from agentbox.identity import Identity
+from agentbox.native import claims, harness, places
 from agentbox.resources import tree
 
 AGENTS = policy.agent_names()
@@ -59,3 +61,26 @@ def test_an_agent_without_such_a_folder_gets_none(tmp_path: Path):
     assert not harness.plugins(policy.load("pi"), installed, tmp_path, "/library")
     assert harness.variables(policy.load("pi"), "/library") == {}
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ([], "pi has no ripgrep and no fd-find here, and may not download it: apt install ripgrep fd-find"),
+        (["system/rg"], "pi has no fd-find here, and may not download it: apt install fd-find"),
+        (["system/rg", "system/fdfind"], ""),
+        (["home/.pi/agent/bin/rg", "home/.pi/agent/bin/fd"], ""),
+    ],
+)
+def test_what_an_agent_would_download_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: list[str], said: str
+):
+    monkeypatch.setattr(claims, "SEARCH", f"/nonexistent:{tmp_path}/system")
+    for name in there:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(0o755)
+    pi, who = policy.load("pi"), Identity(1000, 1000, "dev", tmp_path / "home")
+    assert claims.lacking(pi, who) == said
+    assert claims.lacking(replace(pi, network=replace(pi.network, mode="open")), who) == ""
+    assert claims.lacking(policy.load("claude"), who) == ""
