@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,5 +81,5 @@ def test_what_an_agent_would_download_is_said(
         path.touch(0o755)
     pi, who = policy.load("pi"), Identity(1000, 1000, "dev", tmp_path / "home")
     assert claims.lacking(pi, who) == said
-    assert claims.lacking(replace(pi, network=replace(pi.network, mode="open")), who) == ""
+    assert claims.lacking(pi._replace(network=pi.network._replace(mode="open")), who) == ""
     assert claims.lacking(policy.load("claude"), who) == ""
