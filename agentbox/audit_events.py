@@ -11,6 +11,7 @@ import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,6 @@ class Event:
     why: str
     allow: str = ""
     allow_host: str = ""
-    place: str = ""  # the host and port that were asked for
     claimed: bool = False
     fields: Record = field(default_factory=dict, compare=False)
 
@@ -112,17 +112,28 @@ class Timeline:
 
 def refused(records: audit.Records, identity: Identity) -> str:
     """A line about the hosts that a run did not get, and how it would; empty where there were none."""
-    events = {event.allow_host or event.place: event for event in _Run(records.folder, _Cures(identity)).denied()}
-    events.pop("", None)
-    names = list(events)
-    if not names:
+    run = _Run(records.folder, _Cures(identity))
+    # A tool can have a host refused as often as it likes: no more is made of a record than is shown.
+    found = {
+        text(record, "remedy", 300) or _place(record): record
+        for record in run.egress.read()
+        if record.get("verdict") == "deny" and text(record, "host")
+    }
+    if not found:
         return ""
-    rest = len(names) - HOSTS
-    shown = ", ".join(names[:HOSTS]) + (f" and {rest} more" if rest > 0 else "")
-    cures = {event.allow for event in events.values() if event.allow}
-    allow = cures.pop() if len(cures) == len(names) == 1 else "agentbox allow HOST" if cures else ""
-    what = "1 host was" if len(names) == 1 else f"{len(names)} hosts were"
-    return f"{what} refused: {shown} ({' or '.join(filter(None, (allow, 'agentbox audit')))})"
+    first = [run.refusal(record) for record in islice(found.values(), HOSTS)]
+    rest = f" and {len(found) - HOSTS} more" if len(found) > HOSTS else ""
+    shown = ", ".join(event.allow_host or _place(event.fields) for event in first) + rest
+    cure = next((event.allow for event in first if event.allow), "")
+    cures = [cure if len(found) == 1 or not cure else "agentbox allow HOST", "agentbox audit"]
+    what = "1 host was" if len(found) == 1 else f"{len(found)} hosts were"
+    return f"{what} refused: {shown} ({' or '.join(filter(None, cures))})"
+
+
+def _place(record: Record) -> str:
+    """The host and port that were asked for."""
+    host, port = text(record, "host", 256), whole(record, "port")
+    return (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
 
 
 class _Run:
@@ -147,15 +158,11 @@ class _Run:
                 self.start = self._last = moment(record) or 0.0
             elif record.get("kind") == "mask":
                 yield self._mask(record)
-        yield from self.denied()
-        for record in self.inside.read():
-            yield self._inside(record)
-
-    def denied(self) -> Iterator[Event]:
-        """By the broker."""
         for record in self.egress.read():
             if record.get("verdict") in ("deny", "dropped"):
-                yield self._egress(record)
+                yield self.refusal(record)
+        for record in self.inside.read():
+            yield self._inside(record)
 
     def _event(self, record: Record, layer: str, words: tuple[str, str], **more: Any) -> Event:
         at = self._at(record, (self.egress if layer == "egress" else self.inside).path)
@@ -181,16 +188,13 @@ class _Run:
         allow = self.cures.unmask(self.agent, paths) if rest <= 0 else ""
         return Event(at, self.agent, self.run, self.workspace, "mask", *words, allow=allow, fields=record)
 
-    def _egress(self, record: Record) -> Event:
+    def refusal(self, record: Record) -> Event:
         if record["verdict"] == "dropped":
             what = f"{whole(record, 'count') or 'some'} decisions"
             return self._event(record, "egress", (what, "too many at once to be written down"))
-        host, port = text(record, "host", 256), whole(record, "port")
-        place = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
-        what = " ".join(filter(None, (text(record, "method", 20), place)))
+        what = " ".join(filter(None, (text(record, "method", 20), _place(record))))
         command, name = self.cures.host(text(record, "remedy", 300))
-        words = (what, text(record, "reason"))
-        return self._event(record, "egress", words, place=place, allow=command, allow_host=name)
+        return self._event(record, "egress", (what, text(record, "reason")), allow=command, allow_host=name)
 
     def _inside(self, found: Record) -> Event:
         record = flat(found, INSIDE_KEYS)
