@@ -58,9 +58,14 @@ def _no_host(file: Path) -> Entry:
 def add(identity: Identity, entry: Entry) -> bool:
     """Keep `entry`, and tell the brokers that run. False where it was there already. Raises UsageError, PolicyError."""
     try:
-        hosts.parse(entry.host)
+        host = hosts.parse(entry.host)
     except ValueError as error:
         raise UsageError("allow", str(error)) from None
+    if what := hosts.out_of_reach(host):
+        port = host.ports[0] if len(host.ports) == 1 else "PORT"
+        own = f"this machine is {hosts.OWN_HOST}: agentbox allow {hosts.OWN_HOST}:{port}"
+        hint = own if what == hosts.LOOPBACK else ""
+        raise UsageError(entry.host, f"is {what}: the broker leads nobody there", hint)
     before = entries(path(identity))
     if entry not in before:
         _write(identity, [*before, entry])

@@ -46,6 +46,12 @@ class Records(NamedTuple):
     def inside(self) -> Path:
         return self.folder / INSIDE
 
+    def any_egress(self) -> bool:
+        """Whether the broker has written anything."""
+        with contextlib.suppress(OSError):
+            return (self.folder / EGRESS).stat().st_size > 0
+        return False
+
     def close(self) -> None:
         """After the run: of what a tool may have put there, nothing fills the disk."""
         with contextlib.suppress(OSError):

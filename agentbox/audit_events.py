@@ -11,6 +11,7 @@ import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from agentbox.policy_model import Policy
 from agentbox.toml_text import write
 
 UNMASKED = 3  # globs in one command
+HOSTS = 3  # by name in the line at a session's end
 MOST_EVENTS = 50_000  # in memory; a tool that is refused in a loop makes as many as it likes
 # Of what a container wrote: fs-vault and the guards stop at 1 MiB, and none of their lines is shorter than 80 bytes.
 INSIDE_KEYS = ("time", "agent", "pid", "exe", "layer", "operation", "path", "rule")
@@ -108,6 +110,32 @@ class Timeline:
         return lines + ([f"{self.left_out:,} older events left out: name an --agent"] if self.left_out else [])
 
 
+def refused(records: audit.Records, identity: Identity) -> str:
+    """A line about the hosts that a run did not get, and how it would; empty where there were none."""
+    run = _Run(records.folder, _Cures(identity))
+    # A tool can have a host refused as often as it likes: no more is made of a record than is shown.
+    found = {
+        text(record, "remedy", 300) or _place(record): record
+        for record in run.egress.read()
+        if record.get("verdict") == "deny" and text(record, "host")
+    }
+    if not found:
+        return ""
+    first = [run.refusal(record) for record in islice(found.values(), HOSTS)]
+    rest = f" and {len(found) - HOSTS} more" if len(found) > HOSTS else ""
+    shown = ", ".join(event.allow_host or _place(event.fields) for event in first) + rest
+    cure = next((event.allow for event in first if event.allow), "")
+    cures = [cure if len(found) == 1 or not cure else "agentbox allow HOST", "agentbox audit"]
+    what = "1 host was" if len(found) == 1 else f"{len(found)} hosts were"
+    return f"{what} refused: {shown} ({' or '.join(filter(None, cures))})"
+
+
+def _place(record: Record) -> str:
+    """The host and port that were asked for."""
+    host, port = text(record, "host", 256), whole(record, "port")
+    return (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
+
+
 class _Run:
     """The records of one run, from the files of its directory."""
 
@@ -132,7 +160,7 @@ class _Run:
                 yield self._mask(record)
         for record in self.egress.read():
             if record.get("verdict") in ("deny", "dropped"):
-                yield self._egress(record)
+                yield self.refusal(record)
         for record in self.inside.read():
             yield self._inside(record)
 
@@ -160,13 +188,11 @@ class _Run:
         allow = self.cures.unmask(self.agent, paths) if rest <= 0 else ""
         return Event(at, self.agent, self.run, self.workspace, "mask", *words, allow=allow, fields=record)
 
-    def _egress(self, record: Record) -> Event:
+    def refusal(self, record: Record) -> Event:
         if record["verdict"] == "dropped":
             what = f"{whole(record, 'count') or 'some'} decisions"
             return self._event(record, "egress", (what, "too many at once to be written down"))
-        host, port = text(record, "host", 256), whole(record, "port")
-        place = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
-        what = " ".join(filter(None, (text(record, "method", 20), place)))
+        what = " ".join(filter(None, (text(record, "method", 20), _place(record))))
         command, name = self.cures.host(text(record, "remedy", 300))
         return self._event(record, "egress", (what, text(record, "reason")), allow=command, allow_host=name)
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from agentbox.policy_model import Policy
 from agentbox.policy_render import check_with_core
 from agentbox.state import make_dir
 
-SHOWN_LINES = 20
+SHOWN_LINES, KEPT_LINES = 20, 1000
 KEPT_LOGS = 10
 
 Report = Callable[[str], None]
@@ -129,26 +130,36 @@ def _compose_build(file: Path, names: list[str], log: Path, *, no_cache: bool, r
     argv += ["--no-cache"] if no_cache else []
     # The base image is only in the engine's own store, where a builder in a container would not find it.
     environ = {**os.environ, "BUILDKIT_PROGRESS": "plain", "BUILDX_BUILDER": "default", "DOCKER_BUILDKIT": "1"}
-    lines: list[str] = []
-    process = subprocess.Popen(
-        [*argv, *names], env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    assert process.stdout is not None
-    try:
-        with log.open("ab") as kept:
+    lines: deque[str] = deque(maxlen=KEPT_LINES)
+    failed = ""
+    with (
+        log.open("ab") as kept,
+        subprocess.Popen(
+            [*argv, *names], env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as process,
+    ):
+        assert process.stdout is not None
+        try:
             for raw in process.stdout:
                 kept.write(raw)
-                line = raw.decode(errors="replace").rstrip()
-                lines = [*lines[-200:], line]
-                if step := _step(line):
+                lines.append(raw.decode(errors="replace").rstrip())
+                if step := _step(lines[-1]):
                     report(step)
-        code = process.wait()
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
+                if failed := _failed(lines[-1]):
+                    break  # the steps of other images may take minutes yet
+            code = 1 if failed else process.wait()
+        except KeyboardInterrupt:
+            raise BuildError("build", "interrupted", "the steps that were through are kept", exit_code=130) from None
+        finally:
+            process.terminate()
     if code:
-        raise failure(names, lines, log)
+        raise failure(names, [*lines], log, failed)
+
+
+def _failed(line: str) -> str:
+    """How the lines of a step begin that has just failed; empty for any other line."""
+    match = re.match(r"(#\d+ )ERROR: ", line)
+    return match[1] if match else ""
 
 
 def _step(line: str) -> str:
@@ -157,16 +168,17 @@ def _step(line: str) -> str:
     return re.sub(r"\s+", " ", f"{match[1]}: {match[2]}")[:100] if match else ""
 
 
-def failure(names: list[str], lines: list[str], log: Path) -> Exception:
-    """What a failed build means."""
+def failure(names: list[str], lines: list[str], log: Path, step: str = "") -> Exception:
+    """What a failed build means. `step` is how the lines of the step begin that failed, where one has said so."""
     text = "\n".join(lines)
     if error := compose_missing(text):
         return error
-    last = "\n".join(f"  {line}" for line in [line for line in lines if line.strip()][-SHOWN_LINES:])
+    own = [line for line in lines if line.strip() and line.startswith(step)]
+    last = "\n".join(f"  {line}" for line in own[-SHOWN_LINES:])
     hint = f"the whole log is {log}"
     if "no space left on device" in text.lower():
         return BuildError("build", f"the disk is full\n{last}", f"docker system prune frees some; {hint}")
-    if re.search(r"certificate|SELF_SIGNED|self-signed|unable to get local issuer", text):
+    if re.search(r"\bcertificate\b|SELF_SIGNED|self-signed|unable to get local issuer", text):
         hint += "; behind a proxy that intercepts TLS, name its certificate with --ca-bundle"
     return BuildError(f"image {' or '.join(names)}", f"the build failed; its last lines:\n{last}", hint)
 

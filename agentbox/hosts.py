@@ -10,6 +10,9 @@ WEB = (443, 80)
 ANY = "*"
 # The name by which a container finds the machine that it runs on.
 OWN_HOST = "host.docker.internal"
+LOOPBACK = "the sandbox's own loopback"
+# Set aside for them, or taken by them: the broker connects to public addresses only, unless it is told otherwise.
+PRIVATE = (".local", ".internal", ".lan", ".home", ".home.arpa", ".corp", ".intranet", ".private")
 LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 NAME = re.compile(rf"(?:\*\.)?{LABEL}(?:\.{LABEL})*")
 
@@ -42,6 +45,23 @@ def parse(text: str, *, private: bool = False) -> Host:
     if len(name) > 253 or not NAME.fullmatch(name):
         raise ValueError(f"{text!r} is not a host: write example.org, *.example.org, or either with :PORT")
     return Host(name, ports, private or name == OWN_HOST)
+
+
+def out_of_reach(host: Host) -> str:
+    """What the host is, where the broker leads nobody there, however it is listed; else an empty string."""
+    if host.name == "localhost" or host.name.endswith(".localhost"):
+        return LOOPBACK
+    if not is_address(host.name):
+        return ""
+    address = ipaddress.ip_address(host.name)
+    if address.is_loopback or address.is_unspecified:
+        return LOOPBACK
+    return "a link-local address" if address.is_link_local else "a multicast address" if address.is_multicast else ""
+
+
+def sounds_private(host: Host) -> bool:
+    """Whether the name is one that only private networks have."""
+    return not host.private and ("." not in host.name or host.name.endswith(PRIVATE))
 
 
 def _split(text: str) -> tuple[str, tuple[int, ...]]:

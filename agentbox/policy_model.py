@@ -52,6 +52,24 @@ class Command(NamedTuple):
     version: tuple[str, ...]
 
 
+class Plugins(NamedTuple):
+    """For an agent that reads its plugins from one folder, which the variable names: where its `own` are in what is
+    installed (a glob), and what in the library is the guard. Empty for all others."""
+
+    own: str
+    guard: str
+    variable: str
+
+
+class Native(NamedTuple):
+    """What an image has besides, for the native engine to lay out: files of containers/ by their name in the library,
+    links by their name in /etc. `programs`: by its Debian package, each that the host should have (names, places)."""
+
+    library: Mapping[str, str]
+    etc: Mapping[str, str]
+    programs: Mapping[str, list[str]]
+
+
 class StateDir(NamedTuple):
     """A directory that outlives the container: `host` and `link` are below the two homes, `path` is the mount."""
 
@@ -156,6 +174,8 @@ class Policy(NamedTuple):
     links: tuple[str, ...]
     package: Package
     command: Command
+    native: Native
+    plugins: Plugins
     state: tuple[StateDir, ...]
     vault: Vault
     guard: tuple[str, ...]

@@ -141,6 +141,21 @@ def env_values(value: Any) -> str:
     return "" if good else 'must be a table of NAME = "value"'
 
 
+def parts(value: Any) -> str:
+    good = isinstance(value, dict) and not any(below_home(item) for pair in value.items() for item in pair)
+    return "" if good else 'must be a table of "name" = "path", both relative, without . or .. in them'
+
+
+def etc_links(value: Any) -> str:
+    good = isinstance(value, dict) and not any(below_home(name) or absolute(item) for name, item in value.items())
+    return "" if good else 'must be a table of "path below /etc" = "/absolute path"'
+
+
+def programs(value: Any) -> str:
+    good = isinstance(value, dict) and not any(strings(item) for item in value.values())
+    return "" if good else 'must be a table of package = ["name", "/path"]'
+
+
 def host_items(value: Any) -> str:
     if message := strings(value):
         return message
@@ -230,6 +245,12 @@ KEYS: dict[str, Key] = {
     "command.exe": Key(absolute),
     "command.script": Key(absolute),
     "command.version": Key(strings),
+    "native.library": Key(parts, "update"),
+    "native.etc": Key(etc_links, "update"),
+    "native.programs": Key(programs, "update"),
+    "plugins.own": Key(below_home),
+    "plugins.guard": Key(below_home),
+    "plugins.variable": Key(env_name),
     "vault.tree": Key(absolute),
     "vault.deny": Key(deny_items, "extend", "extend"),
     "vault.read": Key(absolutes, "extend"),

@@ -14,6 +14,7 @@ from agentbox.policy_model import Policy
 from agentbox.workspace import Mount
 
 if TYPE_CHECKING:
+    from agentbox.audit import Records
     from agentbox.engine import Facts
 
 NO_KEYS = Keys()
@@ -23,7 +24,7 @@ NO_KEYS = Keys()
 class Request:
     """`command` is all of it, `private` the values Compose fills in by name. `alter`
     changes the engine's description of it, a compose model or agentbox.native.parts.Parts, before anything is made of
-    it: how `agentbox verify` takes one protection away."""
+    it: how `agentbox verify` takes one protection away. `ended` is called with the run's records when all is over."""
 
     policy: Policy
     identity: Identity
@@ -37,6 +38,7 @@ class Request:
     git: Plan = field(default_factory=Plan)
     keys: Keys = NO_KEYS
     alter: Callable[[Any], None] | None = None
+    ended: Callable[[Records], None] | None = None
 
     @property
     def workspace(self) -> str:

@@ -145,7 +145,7 @@ class Native:
 
         if self.use_installed:
             check_apart(self.installed, request.mounts)
-        if line := claims.alone():
+        for line in filter(None, (claims.alone(), claims.lacking(request.policy, request.identity))):
             self.say(line)
         return run.run(request, self.installed, self.python)
 

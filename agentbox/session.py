@@ -98,6 +98,8 @@ def _container(request: Request, engine: Engine, tty: bool) -> Iterator[Place]:
         records.close()
         remove_made([*request.masks, *covered])
         tighten(request.policy, request.identity)
+        if request.ended:
+            request.ended(records)
 
 
 def _lay_out(request: Request, folder: Path, records: audit.Records, run_id: str, tty: bool) -> Path:

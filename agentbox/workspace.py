@@ -35,6 +35,20 @@ def resolve(folders: list[tuple[str, bool]], identity: Identity, *, allow_home: 
     return mounts
 
 
+def at_odds(mounts: list[Mount]) -> list[str]:
+    """A line for each folder that one mount shows read-only and another, of a folder around it, writable, or the other
+    way round."""
+    lines = []
+    for fixed in [mount for mount in mounts if mount.read_only]:
+        for other in [mount for mount in mounts if not mount.read_only]:
+            if fixed.source.is_relative_to(other.source):
+                place = Path(other.target) / fixed.source.relative_to(other.source)
+                lines.append(f"{fixed.source}: read-only at {fixed.target}, but writable at {place}")
+            elif other.source.is_relative_to(fixed.source):
+                lines.append(f"{other.source}: writable at {other.target}, though {fixed.source} is read-only")
+    return lines
+
+
 def split_option(text: str) -> tuple[str, bool]:
     """`DIR[:ro|:rw]` as path and read-only. A folder whose name ends that way is meant as it is. Raises UsageError."""
     path, colon, option = text.rpartition(":")

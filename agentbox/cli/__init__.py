@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import select
 import sys
 
 import click
@@ -75,11 +76,20 @@ def root() -> None:
     """
 
 
+def _unread() -> bool:
+    """Whether who read our output is gone, as in `agentbox verify --list | head -1`."""
+    output = select.poll()
+    output.register(1, 0)
+    return any(event & select.POLLERR for _, event in output.poll(0))
+
+
 def main() -> None:
     """The entry point. The only place where an error becomes a message and an exit code."""
     gc.set_threshold(50_000)  # modules stay, and searching them for garbage took a tenth of a start
     try:
         code = root.main(prog_name="agentbox", standalone_mode=False)
+        if sys.stdout:  # None where it was closed from the start
+            sys.stdout.flush()
     except click.exceptions.Abort:
         code = 130
     except KeyboardInterrupt:
@@ -90,7 +100,9 @@ def main() -> None:
     except AgentboxError as error:
         print(error.lines(), file=sys.stderr)
         code = error.exit_code
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # the latter is click's word for the former
+        if not _unread():
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 141
     gc.freeze()  # or the interpreter would search all of it once more

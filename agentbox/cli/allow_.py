@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from agentbox import allowed
+from agentbox import allowed, hosts
 from agentbox import identity as identities
 from agentbox.cli import common, complete
 from agentbox.errors import UsageError
@@ -16,12 +16,12 @@ from agentbox.policy import check_agent
 
 
 @click.command("allow")
-@click.argument("hosts", nargs=-1, metavar="[HOST[:PORT]]...", shell_complete=complete.host)
+@click.argument("names", nargs=-1, metavar="[HOST[:PORT]]...", shell_complete=complete.host)
 @click.option("--agent", metavar="AGENT", default="", help="For this agent only.", shell_complete=common.complete_agent)
 @click.option("--here", is_flag=True, help="For the current folder (or WORKDIR) only.")
 @click.option("--private", is_flag=True, help="Although its address is not public: a server in your own network.")
 @click.option("--remove", is_flag=True, help="Take it back, for later runs.")
-def command(hosts: tuple[str, ...], agent: str, here: bool, private: bool, remove: bool) -> None:
+def command(names: tuple[str, ...], agent: str, here: bool, private: bool, remove: bool) -> None:
     """Let agents reach HOST: at once where one runs, and from now on. Without HOST, list what was allowed so.
 
     HOST is example.org, *.example.org (what is below it), an address, or host.docker.internal (this machine). Its ports
@@ -30,10 +30,10 @@ def command(hosts: tuple[str, ...], agent: str, here: bool, private: bool, remov
     who = identities.current()
     if agent:
         check_agent(agent)
-    if not hosts:
+    if not names:
         _show(allowed.entries(allowed.path(who)))
         return
-    for host in hosts:
+    for host in names:
         if remove:
             if not allowed.remove(who, host):
                 raise UsageError(host, "is not among what was allowed", "`agentbox allow` lists it")
@@ -46,6 +46,8 @@ def command(hosts: tuple[str, ...], agent: str, here: bool, private: bool, remov
         allowed.add(who, entry)
         told = allowed.tell_brokers(who, entry)
         running = f"; {len(told)} running now" if told else ""
+        if hosts.sounds_private(hosts.parse(host, private=private)):
+            common.say(f"{host} sounds private: where its address is, it is refused without --private")
         click.echo(f"{host} for {agent or 'all agents'}{f' in {entry.workspace}' if here else ''}{running}", err=True)
 
 

@@ -12,7 +12,7 @@ from agentbox import gitdir, githooks, hostrun, mask, runtimes, versions, worksp
 from agentbox import identity as identities
 from agentbox import policy as policies
 from agentbox.cli import complete
-from agentbox.cli.terminal import progress, quiet_option, say, table
+from agentbox.cli.terminal import is_quiet, progress, quiet_option, say, table
 from agentbox.errors import NoEngineError, UsageError, one_line
 from agentbox.gitplan import Plan
 from agentbox.identity import Identity
@@ -22,6 +22,7 @@ from agentbox.runtimes import Runtime
 from agentbox.workspace import Mount
 
 if TYPE_CHECKING:
+    from agentbox.audit import Records
     from agentbox.engine import Container, Engine
     from agentbox.native.sessions import Running
 
@@ -110,7 +111,10 @@ def mounts(folders: tuple[str, ...], more: tuple[str, ...], who: Identity, *, al
     """The folders of a command line, checked."""
     first = folders or (os.environ.get("WORKDIR") or ".",)
     wanted = [(folder, False) for folder in first] + [workspace.split_option(item) for item in more]
-    return workspace.resolve(wanted, who, allow_home=allow_home)
+    found = workspace.resolve(wanted, who, allow_home=allow_home)
+    for line in workspace.at_odds(found):
+        say(line)
+    return found
 
 
 def runtime(wanted: str | None, policy: Policy, who: Identity, *, use_installed: bool = False) -> Runtime:
@@ -149,6 +153,15 @@ def tell_changes(before: hostrun.State, folders: list[Mount]) -> None:
     """After a session: what it changed that the host runs later."""
     for line in hostrun.report(before, folders):
         say(line)
+
+
+def tell_refused(records: Records, who: Identity) -> None:
+    """After a session: the hosts that it asked for and did not get."""
+    if not is_quiet() and records.any_egress():
+        from agentbox import audit_events
+
+        if line := audit_events.refused(records, who):
+            say(line)
 
 
 def load(

@@ -116,6 +116,9 @@ class Start:
         published = [port for port in self.policy.ports if port.name in self.ports]
         if answered := [str(port.container) for port in published if port.for_login]:
             environment["AGENTBOX_LOGIN_PORTS"] = " ".join(answered)
+        if self.policy.network.mode == "open" and keys.values:
+            names, what = ", ".join(keys.values), "keys themselves are" if len(keys.values) > 1 else "key itself is"
+            common.say(f"{names}: the {what} inside: network open has no broker to exchange placeholders")
         if self.policy.network.mode == "allowlist":
             for line in egress.unserved(self.policy, keys, filled(environment, private, os.environ)):
                 common.say(line)
@@ -137,6 +140,7 @@ class Start:
             keys=keys,
             git=plan,
             masks=common.masks(self.policy, folders, self.who, self.wish, can=runtime.masks()),
+            ended=lambda records: common.tell_refused(records, self.who),
         )
         try:
             return runtime.run(request)

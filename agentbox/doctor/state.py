@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from agentbox.compose import tag
 from agentbox.doctor.credentials import protected
 from agentbox.doctor.finding import ERROR, OK, WARNING, Finding, World, quoted
 from agentbox.errors import AgentboxError
 from agentbox.identity import Identity
+from agentbox.policy_load import read
 from agentbox.policy_model import Policy
 from agentbox.state import change_mode, make_dir
 
@@ -25,6 +29,9 @@ def check(world: World) -> Iterator[Finding]:
     who = world.identity
     for policy in world.policies:
         found = [finding for each in policy.state for finding in _directory(policy.agent, who.home / each.host, who)]
+        if any(each.repair for each in found) and not _used(policy.agent, world, who):
+            # It gets no directories; what is wrong with those that it has is mended all the same.
+            found = [replace(each, repair=None) if each.id.endswith(".missing") else each for each in found]
         found += [finding for path in protected(policy, who) for finding in _protected(policy.agent, path, who)]
         yield from found or [Finding(f"state.{policy.agent}", OK, f"{policy.agent}: {_shown(policy)} in order")]
     yield from _directory("own", who.own_state, who)
@@ -72,6 +79,19 @@ def _directory(name: str, path: Path, who: Identity) -> Iterator[Finding]:
         )
     else:
         yield from _inside(name, path, who)
+
+
+def _used(agent: str, world: World, who: Identity) -> bool:
+    """Whether the user has to do with the agent: an image, an installation, or a word in the configuration."""
+    with contextlib.suppress(AgentboxError):
+        if world.engine is not None and world.engine.image_labels(tag(who, agent)) is not None:
+            return True
+    if (who.own_cache / agent).is_dir():
+        return True
+    with contextlib.suppress(AgentboxError):
+        source = read(who.config_file)
+        return source is not None and agent in source.tables.get("agents", ())
+    return False
 
 
 def _missing(name: str, path: Path, who: Identity) -> Iterator[Finding]:

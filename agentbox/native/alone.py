@@ -92,8 +92,7 @@ def _library(request: Request, installed: Installed, folder: Path, found: Mappin
             copy(path, folder / "lib" / name, mentioned)
     if (code := harness.compiled(request.policy, installed)) and code.is_dir():
         (folder / "lib" / code.name).symlink_to(code)
-    if request.policy.agent == "hermes":
-        harness.plugins(installed, folder / "lib" / harness.PLUGINS, f"{folder}/lib/hermes-guard")
+    harness.plugins(request.policy, installed, folder / "lib", f"{folder}/lib")
     copy(tree("containers") / "entrypoint.sh", folder / "lib/entrypoint.sh", mentioned)
     starter = folder / "bin" / request.policy.command.argv[0]
     starter.write_text(harness.starter(installed))

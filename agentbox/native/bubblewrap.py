@@ -12,7 +12,7 @@ from typing import NamedTuple
 from agentbox import programs
 from agentbox.binds import Bind
 from agentbox.native import kept
-from agentbox.native.places import ETC, ETC_LINKS, LIBRARY, SYSTEM
+from agentbox.native.places import ETC, LIBRARY, SYSTEM
 from agentbox.policy_model import Policy, Tmpfs
 from agentbox.workspace import TARGET
 
@@ -85,7 +85,7 @@ def arguments(box: Box) -> bytes:
     words += ["--proc", "/proc", "--dev", "/dev", "--dir", "/var", "--symlink", "/tmp", "/var/tmp"]
     words += [word for name in ETC for word in ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")]
     words += ["--symlink", "/proc/self/mounts", "/etc/mtab"]
-    for name, target in ETC_LINKS.get(box.policy.agent, {}).items():
+    for name, target in box.policy.native.etc.items():
         words += ["--symlink", target, f"/etc/{name}"]
     words += [word for place in box.policy.tmpfs for word in _tmpfs(place)]
     words += [word for path in box.readable for word in ("--ro-bind", path, path)]

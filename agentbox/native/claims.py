@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
+from agentbox import programs
+from agentbox.identity import Identity
 from agentbox.native import bubblewrap, landlock, limits, seccomp
+from agentbox.native.instance import moved
+from agentbox.native.places import SEARCH
+from agentbox.policy_model import Policy
 
 ALWAYS = ("the tools are your system's own programs, not an image's",)
 ALONE = (
@@ -44,6 +50,21 @@ def unbounded() -> str:
     held = limits.held()
     names = " and ".join(name for name in limits.CONTROLLERS if name not in held.controllers)
     return f"{names} without a limit ({held.why})" if names else ""
+
+
+def lacking(policy: Policy, identity: Identity) -> str:
+    """What the agent would download because the host does not have it, which the broker refuses; empty where it has
+    all."""
+    homes = {state.path: str(identity.home / state.host) for state in policy.state}
+
+    def there(name: str) -> bool:
+        return os.access(moved(name, homes), os.X_OK) if name[0] == "/" else bool(programs.find(name, SEARCH))
+
+    missing = [package for package, names in policy.native.programs.items() if not any(map(there, names))]
+    if not missing or policy.network.mode == "open":
+        return ""
+    fetched = f"{policy.agent} has no {' and no '.join(missing)} here, and may not download it"
+    return f"{fetched}: apt install {' '.join(missing)}"
 
 
 def weaker() -> str:

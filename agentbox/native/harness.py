@@ -40,8 +40,8 @@ def check_apart(installed: Installed, mounts: list[Mount]) -> None:
             raise UsageError(str(found[0]), "is the agent's own, and lies in a folder that its tools may write", hint)
 
 
-# Hermes's plugins, and the guard among them, as the image has it.
-PLUGINS, GUARD = "hermes-plugins", "agentbox-guard"
+# A folder of plugins, and the guard among them.
+PLUGINS, GUARD = "plugins", "agentbox-guard"
 
 # What Node compiled beforehand, in the installed agent and in the library.
 COMPILED = "compile-cache"
@@ -78,18 +78,24 @@ def starter(installed: Installed) -> str:
     return f'#!/bin/sh\nexec {shlex.join(installed.argv)} "$@"\n'
 
 
-def plugins(installed: Installed, folder: Path, guard: str) -> None:
-    """Make `folder`: links to Hermes's own plugins, and `guard` as one of them. Raises EngineError: without it Hermes
-    would start, and nothing would guard its tools."""
-    own = next(installed.root.glob("lib/python3*/site-packages/plugins"), None)
+def plugins(policy: Policy, installed: Installed, folder: Path, library: str) -> bool:
+    """Make PLUGINS in `folder`, for an agent that needs it: links to its own plugins, and the guard of `library` as one
+    more. Raises EngineError: without it the agent would start, and nothing would guard its tools."""
+    wanted = policy.plugins
+    if not wanted.own:
+        return False
+    own = next(installed.root.glob(wanted.own), None)
     if own is None:
-        raise EngineError("hermes", f"{installed.root} has no folder of plugins: its tools cannot be guarded")
-    folder.mkdir(0o755)
+        raise EngineError(policy.agent, f"{installed.root} has no folder of plugins: its tools cannot be guarded")
+    made = folder / PLUGINS
+    made.mkdir(0o755)
     for path in own.iterdir():
-        (folder / path.name).symlink_to(path)
-    (folder / GUARD).symlink_to(guard)
+        (made / path.name).symlink_to(path)
+    (made / GUARD).symlink_to(f"{library}/{wanted.guard}")
+    return True
 
 
 def variables(policy: Policy, library: str) -> dict[str, str]:
     """What tells an agent of its guard, where that is not in what is installed."""
-    return {"HERMES_BUNDLED_PLUGINS": f"{library}/{PLUGINS}"} if policy.agent == "hermes" else {}
+    wanted = policy.plugins
+    return {wanted.variable: f"{library}/{PLUGINS}"} if wanted.variable else {}

@@ -73,9 +73,8 @@ def _files(request: Request, installed: Installed, folder: Path) -> dict[str, Pa
     starter = _write(folder / "starter", harness.starter(installed).encode())
     starter.chmod(0o755)
     found[f"{LIBRARY}/bin/{command}"] = found[f"{LIBRARY}/first/{command}"] = starter
-    if request.policy.agent == "hermes":
+    if harness.plugins(request.policy, installed, folder, LIBRARY):
         found[f"{LIBRARY}/{harness.PLUGINS}"] = folder / harness.PLUGINS
-        harness.plugins(installed, folder / harness.PLUGINS, f"{LIBRARY}/hermes-guard")
     found["/entrypoint.sh"] = tree("containers") / "entrypoint.sh"
     found[f"{request.policy.vault.tree}/.probe"] = _write(folder / "probe", b"")
     who = request.identity

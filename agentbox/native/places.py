@@ -42,24 +42,14 @@ LINKS = ("/bin/sh", "/usr/bin/env")
 # As in the images: a repository's other worktrees may be out of sight, and are no garbage.
 GITCONFIG = "[gc]\n\tworktreePruneExpire = never\n"
 
-# The agents' own places in /etc that are links into /etc/agentbox, as in the images.
-ETC_LINKS = {
-    "claude": {"claude-code/managed-settings.json": "/etc/agentbox/managed-settings.json"},
-    "opencode": {"opencode/opencode.json": "/etc/agentbox/opencode.json"},
-}
-
 
 def library(policy: Policy) -> dict[str, Path]:
     """What the images have in LIBRARY, by its name there."""
     containers = tree("containers")
     parts = {"js": tree("js"), "guard": containers / "guard", "prepare.sh": containers / policy.agent / "prepare.sh"}
-    own = {
-        "pi": {"pi-extensions": containers / "pi/extensions"},
-        "opencode": {"opencode-guard": containers / "opencode/guard"},
-        "hermes": {"hermes-guard": containers / "hermes/plugin", "forward.py": containers / "base/forward.py"},
-    }
+    own = {name: containers / path for name, path in policy.native.library.items()}
     preload = lib("fs-vault.so")
-    return parts | own.get(policy.agent, {}) | ({"fs-vault.so": preload} if preload else {})
+    return parts | own | ({"fs-vault.so": preload} if preload else {})
 
 
 def bundle() -> bytes:

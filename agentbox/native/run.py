@@ -87,6 +87,8 @@ def sandbox(
         remove_tree(folder)
         records.close()
         tighten(request.policy, request.identity)
+        if request.ended:
+            request.ended(records)
 
 
 def check(request: Request, alone_because: str) -> None:

@@ -27,13 +27,14 @@ ENTRYPOINT = ["/usr/local/bin/agentbox-launch", f"{INSIDE}/start.sh"]
 @dataclass(frozen=True, slots=True)
 class Job:
     """One start: without the protections `off`, of which `context` says more. `run_id` is a proposal; `started` is told
-    the run's own."""
+    the run's own. `port` is the scripted model's where that is outside, else 0."""
 
     world: World
     off: frozenset[str]
     context: Context
     run_id: str
     started: Callable[[str], None]
+    port: int = 0
 
 
 class Ground(Protocol):

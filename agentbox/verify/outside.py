@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentbox import programs
 from agentbox.errors import EngineError
 from agentbox.hosts import OWN_HOST, parse
 from agentbox.native.broker import as_user
@@ -47,14 +49,8 @@ class Model:
         if not self.outside:
             yield
             return
-        words = [
-            sys.executable,
-            "-s",
-            "-E",
-            str(world.verify / "play.py"),
-            str(self.folder(world) / "script.json"),
-            "--outside",
-        ]
+        program, script = world.verify / "play.py", self.folder(world) / "script.json"
+        words = [interpreter(), "-s", "-E", str(program), str(script), "--outside"]
         with (world.verify / "play.log").open("wb") as log:
             process = subprocess.Popen(
                 words, env={"PYTHONDONTWRITEBYTECODE": "1"}, cwd="/", stdin=subprocess.PIPE, stdout=log, stderr=log,
@@ -72,13 +68,15 @@ class Model:
             process.communicate()
 
 
+def interpreter() -> str:
+    """A Python that everybody may start. agentbox's own may lie in the home of root."""
+    return programs.find("python3", path=os.defpath) or sys.executable
+
+
 def model(ground: Ground, mode: str, *, with_agent: bool) -> Model:
-    """Where it is to be with a network of this `mode`. Raises EngineError where no agent could reach it."""
+    """Where it is to be with a network of this `mode`. Without one the sandbox has its port open (Job.port)."""
     if not (with_agent and ground.model_outside(mode)):
         return Model()
-    if mode == "none":
-        cause = "cannot be reached with Landlock alone and no network"
-        raise EngineError("scripted model", cause, "install bubblewrap, or try another network")
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    return Model(port, f"http://{'127.0.0.1' if mode == 'open' else OWN_HOST}:{port}", outside=True)
+    return Model(port, f"http://{OWN_HOST if mode == 'allowlist' else '127.0.0.1'}:{port}", outside=True)

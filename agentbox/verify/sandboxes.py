@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -12,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from agentbox import programs
 from agentbox.binds import Bind
 from agentbox.harness import Installed
 from agentbox.identity import Identity
@@ -29,6 +26,7 @@ from agentbox.state import make_dir
 from agentbox.verify.catalogue import Attack
 from agentbox.verify.grounds import Job
 from agentbox.verify.listener import Listener, listening_here
+from agentbox.verify.outside import interpreter
 from agentbox.verify.protections import GUARDS, Context
 from agentbox.verify.world import INSIDE, World
 from agentbox.workspace import TARGET
@@ -41,6 +39,8 @@ PROGRAMS = Path(__file__).resolve().parent / "inside"
 UNTRIED: Mapping[str, str] = {
     "network/resolver": "its control would need a name server of verify's own at port 53",
 }
+# Where keys lie that no agent is to read, if there is a broker.
+BROKERS = ("credentials/broker-keys", "credentials/broker-keys-by-agent")
 # Further protections that an attack runs into where there is Landlock alone: no Unix socket is to be had, and a domain
 # mounts nothing.
 MORE_ALONE: Mapping[str, frozenset[str]] = {
@@ -84,6 +84,8 @@ class Sandboxes:
             and (self.alone or attack.path == SIGNALS[0])
         ):
             return claims.UNSCOPED
+        if attack.path in BROKERS and self.python is None:
+            return "with this network there is no broker"
         return UNTRIED.get(attack.path) or ("; ".join(found) if len(found) == len(attack.stopped_by) else "")
 
     def off(self, attack: Attack) -> frozenset[str]:
@@ -118,6 +120,8 @@ class Sandboxes:
         def alter(parts: Parts) -> None:
             job.started(job.run_id)
             _lay_in(parts, job.world, request.command)
+            if job.port and request.policy.network.mode == "none":
+                _let_reach(parts, job.port)
             for name in job.off:
                 WITHOUT.get(name, _untouched)(parts, job.context)
 
@@ -143,20 +147,20 @@ def _lay_in(parts: Parts, world: World, command: list[str]) -> None:
     parts.command = [parts.command[0], moved(f"{INSIDE}/start.sh", places), *command]
 
 
+def _let_reach(parts: Parts, port: int) -> None:
+    """One of the host's loopback, where there is no network: else no agent could be told what to do."""
+    parts.port = port
+    if parts.rules is not None:
+        parts.rules.ports = (port,)
+
+
 @contextmanager
 def _bystander(world: World, names: Mapping[str, str]) -> Iterator[None]:
     """Another process of the user's, outside: with a secret in its environment, and sockets that tell one."""
     place = world.root / "bystander.py"
     place.write_text((PROGRAMS / "bystander.py").read_text())
     place.chmod(0o644)
-    words = [
-        programs.find("python3", path=os.defpath) or sys.executable,
-        "-I",
-        "-S",
-        str(place),
-        names["BYSTANDER"],
-        names["HOST_SOCKET"],
-    ]
+    words = [interpreter(), "-I", "-S", str(place), names["BYSTANDER"], names["HOST_SOCKET"]]
     process = subprocess.Popen(
         words, env={"HOST_SECRET": world.canary("bystander-")}, cwd="/", stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, **as_user(world.identity),

@@ -95,7 +95,7 @@ class Trial:
             bench = _Bench(self, world, played, run_id)
             bench.lay_out()
             request, context = self._request(world), self._context(world, run_id)
-            job = Job(world, self.off, context, run_id, run_ids.append)
+            job = Job(world, self.off, context, run_id, run_ids.append, played.port if played.outside else 0)
             over = threading.Event()
             watcher = threading.Thread(target=bench.watch, args=(over, report), daemon=True)
             log = self.root / "log"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from boxes import Agent, Box, own
@@ -43,6 +44,7 @@ def test_a_session_leaves_a_record_of_each_layer(agent: Agent, box: Box, gateway
     assert first["vault"]["fields"]["path"] == agent.secret
     assert "unlisted.example:443" in [each["what"].rpartition(" ")[2] for each in found if each["layer"] == "egress"]
     assert "agentbox allow unlisted.example" in [each["allow"] for each in found]
+    assert REFUSED.search(run.stderr), "the end of the session names the hosts that it did not get"
     assert {each["agent"] for each in found} == {agent.name}
     assert [each["time"] for each in found] == sorted(each["time"] for each in found)
     text = json.dumps(found) + run.stderr
@@ -50,6 +52,9 @@ def test_a_session_leaves_a_record_of_each_layer(agent: Agent, box: Box, gateway
     assert "masked-secret" not in text
 
 
+REFUSED = re.compile(
+    r"^agentbox: \d+ hosts? (was|were) refused: .*unlisted\.example.* or agentbox audit\)$", re.MULTILINE
+)
 LAYERS = ("mask", "guard", "vault", "egress")
 ATTACKS = {
     "symlink": "ln -sf /etc/passwd {}",

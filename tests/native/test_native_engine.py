@@ -214,6 +214,15 @@ for kind in (tcp, udp):
             assert done.stdout
 
 
+def test_the_end_names_the_hosts_that_were_refused(box: NativeBox) -> None:
+    ask = "curl -sS --max-time 20 https://unlisted.example/; curl -sS --max-time 20 https://other.example/"
+    line = "agentbox: 2 hosts were refused: unlisted.example, other.example (agentbox allow HOST or agentbox audit)"
+    assert line in box.shell(ask, "--network", "allowlist").stderr.splitlines()
+    assert "refused" not in box.shell(ask, "--network", "allowlist", "--quiet").stderr
+    # Whoever asked for nothing is told nothing.
+    assert "refused" not in box.shell("true", "--network", "allowlist").stderr
+
+
 def test_the_brokers_port_leads_to_the_broker_alone_whatever_the_address(box: NativeBox) -> None:
     """Landlock's rules are about ports: another address with that port, which somebody prepared, is refused as well."""
     if box.bubblewrap:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from native_box import UID, NativeBox, as_user, own_python
 from reporting import show
 
 from agentbox.native import claims
-from agentbox.verify import catalogue, sandboxes
+from agentbox.verify import catalogue, sandboxes, verdict
 
 pytestmark = [pytest.mark.npm, pytest.mark.slow]
 
@@ -134,6 +136,29 @@ def test_nothing_of_the_users_is_taken_into_it(box: NativeBox) -> None:
     assert said.returncode == 0, said.stdout + said.stderr
     assert "of-the-user" not in said.stdout + said.stderr
     assert kept.read_text() == before
+    assert left(box) == []
+
+
+def test_without_a_network_the_scripted_model_alone_is_reached(box: NativeBox) -> None:
+    box.put(".config/agentbox/config.toml", '[network]\nmode = "none"\n')
+    tried = ["file/own-read", "file/cat", "network/direct", "network/host-loopback"]
+    said = verify(box, *named([*tried, "credentials/broker-keys"]))
+    found = by_level(said)
+    assert found.pop(verdict.UNCLAIMED) == ["credentials/broker-keys"]
+    assert ({level: sorted(paths) for level, paths in found.items()}, said["code"]) == ({"denied": sorted(tried)}, 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run it for somebody else")
+def test_root_runs_it_for_the_user_whom_it_names(box: NativeBox) -> None:
+    """With an interpreter and a working tree that the user may not even see; what is left is his."""
+    tried = ["file/own-read", "file/cat", "credentials/key-in-environment", "process/host-environ-by-agent"]
+    env = box.environment() | {"HOST_UID": str(UID), "HOST_GID": str(UID)}
+    words = [sys.executable, "-m", "agentbox", "verify", "pi", "--engine", "native", "--json", *named(tried)]
+    done = subprocess.run(words, env=env, cwd=box.workspace, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = by_level(json.loads(done.stdout))
+    assert {level: sorted(paths) for level, paths in found.items()} == {"denied": sorted(tried)}
+    assert [path for path in box.home.rglob("*") if path.stat().st_uid != UID] == []
     assert left(box) == []
 
 

@@ -237,6 +237,41 @@ def test_refused_hosts_are_offered_the_latest_first(begin):
     assert audit.refused_hosts(identity.current()) == ["a.example", "b.example"]
 
 
+def denied(host: str, remedy: str = "", port: int = 443) -> dict[str, Any]:
+    return {**DENIED, "host": host, "port": port, "remedy": remedy}
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        ([], ""),
+        ([{**DENIED, "verdict": "allow"}], ""),
+        ([{"verdict": "dropped", "count": 3}], ""),
+        (
+            [denied("a.example", "a.example")] * 2,
+            "1 host was refused: a.example (agentbox allow a.example or agentbox audit)",
+        ),
+        (
+            [denied("10.0.0.1", "10.0.0.1:8080 --private", 8080)],
+            "1 host was refused: 10.0.0.1:8080 (agentbox allow 10.0.0.1:8080 --private or agentbox audit)",
+        ),
+        ([denied("169.254.169.254", port=80)], "1 host was refused: 169.254.169.254:80 (agentbox audit)"),
+        (
+            [denied(f"{name}.example", f"{name}.example") for name in "cabd"],
+            "4 hosts were refused: c.example, a.example, b.example and 1 more (agentbox allow HOST or agentbox audit)",
+        ),
+        (
+            [denied("a.example; rm -r ~", "a.example; rm -r ~")],
+            "1 host was refused: a.example; rm -r ~:443 (agentbox audit)",
+        ),
+    ],
+)
+def test_a_session_ends_with_the_hosts_that_it_did_not_get(begin, found: list[dict[str, Any]], line: str):
+    records = begin()
+    broker(records, *found)
+    assert audit_events.refused(records, identity.current()) == line
+
+
 # --- what somebody wrote to deceive ---------------------------------------------------------------------------------
 
 STEERING = "\x1b]52;c;Y3VybA==\x07\x1b[2J\r\u202egnp.exe\u2066\u200b\x9b31m\x7f\n2026-01-01 forged"

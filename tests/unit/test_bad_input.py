@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -206,6 +210,40 @@ def test_build_failure_shows_the_last_lines_and_the_log(call: Call, engine, dock
     log = next(home.rglob("build-*.log"))
     assert "line 1\n" in log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("line", "hinted"), [("SSL: certificate verify failed", True), ("apt-get install ca-certificates: no space", False)]
+)
+def test_a_proxys_certificate_is_hinted_at_where_it_was_the_cause(call: Call, engine, docker, line: str, hinted: bool):
+    docker(f"echo '#5 {line}'; exit 1")
+    assert ("--ca-bundle" in call("build", "pi")[2]) == hinted
+
+
+BESIDE = "#6 [claude 2/5] RUN y\\n#5 [pi 2/5] RUN npm\\n#5 1.2 npm says why\\n#6 1.3 of another image\\n#5 ERROR: exit code 7\\n"
+
+
+def test_a_failing_step_is_shown_at_once_and_alone(call: Call, engine, docker, home: Path):
+    out = docker(f'printf "{BESIDE}"; sleep 20 & wait; echo late >"$OUT"')
+    result = call("build", "pi", "claude")
+    assert_refused(result, 125, "the build failed", "npm says why", "exit code 7")
+    assert "another image" not in result[2].partition("the build failed")[2]
+    assert "of another image" in next(home.rglob("build-*.log")).read_text()
+    assert not out.exists(), "it waited for the other image"
+
+
+def test_an_interrupted_build_says_so(engine, docker, home: Path):
+    out = docker('printf "#5 [pi 2/5] RUN npm\\n"; touch "$OUT"; exec sleep 60')
+    words = ["env", "--default-signal=INT", sys.executable, "-m", "agentbox", "build", "pi"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not out.exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        said, err = process.communicate()
+    assert (process.returncode, said) == (130, "")
+    assert "agentbox: build: interrupted\n" in err
+    assert "Traceback" not in err
 
 
 def test_disk_full(call: Call, engine, docker):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -43,6 +46,32 @@ def test_completion_script(call, shell: str):
     code, out, _ = call("completion", shell)
     assert code == 0
     assert "_AGENTBOX_COMPLETE" in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["run", "--help"], ["verify", "--list"], ["config", "schema"], ["agents"], ["completion", "zsh"]],
+)
+def test_a_reader_that_is_gone_ends_it_quietly(home, words: list[str]):
+    """As `| head -1` is, once it has its line."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "agentbox", *words]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+    # The control: to somebody who reads, the same says something.
+    read = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (read.returncode, read.stdout != "", read.stderr) == (0, True, "")
+
+
+def test_a_broken_pipe_that_is_not_our_output_is_no_quiet_end(call, monkeypatch: pytest.MonkeyPatch):
+    def elsewhere(**_: object) -> None:
+        raise BrokenPipeError(errno.EPIPE, "an engine's socket")
+
+    monkeypatch.setattr(root, "main", elsewhere)
+    with pytest.raises(BrokenPipeError):
+        call("agents")
 
 
 def test_agents_lists_all_four(call):
@@ -118,6 +147,39 @@ def test_allow_names_what_was_meant(call, home, host, hint):
     assert code == 2
     assert hint in err
     assert "crates.io" not in call("allow")[1]
+
+
+@pytest.mark.parametrize(
+    ("host", "hint"),
+    [
+        ("localhost", "agentbox allow host.docker.internal:PORT"),
+        ("localhost:3000", "agentbox allow host.docker.internal:3000"),
+        ("app.localhost", "is the sandbox's own loopback"),
+        ("127.0.0.1:5432", "agentbox allow host.docker.internal:5432"),
+        ("[::1]", "agentbox allow host.docker.internal:PORT"),
+        ("169.254.169.254", "is a link-local address"),
+    ],
+)
+def test_allow_keeps_nothing_that_has_no_effect(call, home, host: str, hint: str):
+    code, _, err = call("allow", host)
+    assert (code, hint in err) == (2, True), err
+    assert host not in call("allow")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["gitlab"], True),
+        (["git.corp:8443"], True),
+        (["git.corp", "--private"], False),
+        (["10.0.0.5"], False),  # whoever names an address means it
+        (["host.docker.internal:3000"], False),
+        (["crates.io"], False),
+    ],
+)
+def test_allow_says_of_private_names_what_they_need(call, home, words: list[str], said: bool):
+    code, _, err = call("allow", *words)
+    assert (code, "without --private" in err) == (0, said)
 
 
 def test_purge_asks_before_it_removes_state(call, engine, home):

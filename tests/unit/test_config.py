@@ -262,7 +262,7 @@ MAY = {
 }  # fmt: skip
 # For a key that a project may not set at all: a value that is fine elsewhere.
 SAMPLES = (
-    '"x"', '"/x"', '["x"]', '["/x"]', '["X"]', "7", '{ X = "1" }', '"npm"', '{ "x.example" = "192.0.2.1" }', "true", "0.5", '"read"', '"native"'
+    '"x"', '"/x"', '["x"]', '["/x"]', '["X"]', "7", '{ X = "1" }', '"npm"', '{ "x.example" = "192.0.2.1" }', '{ x = "/x" }', '{ x = ["y"] }', "true", "0.5", '"read"', '"native"'
 )  # fmt: skip
 
 

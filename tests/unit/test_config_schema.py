@@ -29,7 +29,17 @@ POOL: list[Any] = [
     "example.org:8443", "192.0.2.1", "host.docker.internal", "a" * 300,
 ]  # fmt: skip
 POOL += [[value] for value in POOL] + [[], ["/x", "-/y"], ["X", 1], {}]
-POOL += [{"A": "b"}, {"a b": "c"}, {"A": 1}, {"x.example": "192.0.2.1"}, {"x.example": "y"}, {"A": "a\nb"}]
+POOL += [
+    {"a/b": "/x"},
+    {"a": ["b"]},
+    {"a/b": "c/d"},
+    {"A": "b"},
+    {"a b": "c"},
+    {"A": 1},
+    {"x.example": "192.0.2.1"},
+    {"x.example": "y"},
+    {"A": "a\nb"},
+]
 
 
 def validator(render: Callable[[], str]) -> Draft7Validator:

@@ -19,7 +19,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from agentbox import authority, doctor, identity, images, policy
+from agentbox import authority, compose, doctor, identity, images, policy
 from agentbox import engine as engines
 from agentbox.doctor import kernel
 from agentbox.doctor.finding import World, size
@@ -479,6 +479,24 @@ def test_fix_closes_what_is_open_and_makes_what_is_missing(machine: Machine):
     assert (state.stat().st_mode & 0o777, key.stat().st_mode & 0o777) == (0o700, 0o600)
     assert (machine.home / ".hermes").stat().st_uid == UID
     assert "fixed:" not in machine.call("doctor", "--fix")[1]
+
+
+@pytest.mark.parametrize("has", ["image", "installation", "configuration"])
+def test_fix_makes_directories_for_agents_that_are_used_alone(machine: Machine, has: str):
+    for name in policy.agent_names():
+        used = has == "image" and name == "hermes"
+        if not used:
+            machine.fake.answers.pop(f"GET /images/{compose.tag(identity.current(), name)}/json")
+    if has == "installation":
+        folder(machine.home, ".cache/agentbox/hermes")
+    elif has == "configuration":
+        file(machine.home, ".config/agentbox/config.toml", "[agents.hermes.limits]\npids = 100\n")
+
+    out = machine.call("doctor", "--fix")[1]
+
+    made = [line.rpartition("/")[2] for line in out.splitlines() if line.startswith("fixed: mkdir")]
+    assert made == [".hermes"]
+    assert not [name for name in (".pi", ".claude", ".local/share/opencode") if (machine.home / name).exists()]
 
 
 def test_fix_follows_no_link_out_of_the_state(machine: Machine):
