@@ -60,7 +60,11 @@ def build(  # noqa: PLR0913  what to build, and how
         for step in (first, agents):
             names = [recipe.name for recipe in step]
             report(f"building {', '.join(names)}")
-            _compose_build(file, names, log, no_cache=no_cache, report=report)
+            try:
+                _compose_build(file, names, log, no_cache=no_cache, report=report)
+            except KeyboardInterrupt:
+                hint = "the steps that were through are kept"
+                raise BuildError("build", "interrupted", hint, exit_code=130) from None
     return log
 
 
@@ -148,8 +152,6 @@ def _compose_build(file: Path, names: list[str], log: Path, *, no_cache: bool, r
                 if failed := _failed(lines[-1]):
                     break  # the steps of other images may take minutes yet
             code = 1 if failed else process.wait()
-        except KeyboardInterrupt:
-            raise BuildError("build", "interrupted", "the steps that were through are kept", exit_code=130) from None
         finally:
             process.terminate()
     if code:
