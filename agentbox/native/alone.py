@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agentbox import rundir
@@ -137,15 +137,20 @@ def _render(policy: Policy, folder: Path, found: Mapping[str, str], rules: Rules
     (etc / "vault.policy").write_bytes(os.fsencode(f"{text}{lines}end\n"))
 
 
-def confinement(start: Start, folder: Path, rules: Rules | None, port: int | None, *, filtered: bool) -> list[str]:
+def confinement(  # noqa: PLR0913  one for each of agentbox-enter's own
+    start: Start, folder: Path, rules: Rules | None, port: int | None, *, filtered: bool, serve: Sequence[int] = ()
+) -> list[str]:
     """agentbox-enter with the domain and the filter that stand around a session, and a supervisor. `port` is the only
-    one on the host's loopback that the filter lets through, 0 for none; None where the network is open."""
+    one on the host's loopback that the filter lets through, 0 for none; None where the network is open. Ports to
+    `serve` are those that it may listen on there."""
     words = [f"{folder}/bin/agentbox-enter", "--supervise", str(os.getpid())]
     if rules is not None:
         words += ["--landlock", str(start.keep(landlock.ruleset(rules)))]
     if filtered:
-        words += ["--seccomp", str(start.keep(seccomp.program(namespace=False, network=port is None)))]
+        variant = "alone-open" if port is None else "alone-serving" if serve else "alone"
+        words += ["--seccomp", str(start.keep(seccomp.program(variant)))]
         words += [] if port is None else ["--connect", str(port)]
+        words += [word for each in serve if port is not None for word in ("--serve", str(each))]
     return words
 
 
