@@ -54,6 +54,7 @@ def lay_out(request: Request, installed: Installed, folder: Path, records: Recor
     rules = _rules(request, policy, installed, folder)
     rules.add(ALL, (str(records.inside),))
     _render(policy, folder, found, rules)
+    rundir.placeholders(folder / "etc", request.keys)
     (folder / "etc/gitconfig").write_text(places.GITCONFIG)
     bundle = folder / "etc/ca-certificates.crt"
     bundle.write_bytes(bundle_of(request))
@@ -87,17 +88,19 @@ def _library(request: Request, installed: Installed, folder: Path, found: Mappin
             target.symlink_to(path)
         else:
             compiled(path, target, found)
-    for name, path in places.library(request.policy).items():
+    states = {state.path: found[state.path] for state in request.policy.state if PLAIN.fullmatch(found[state.path])}
+    scripts = mentioned | states  # without them a second agent starts without the first one's settings
+    for name, path in (places.library(request.policy) | {"second.sh": tree("containers") / "base/second.sh"}).items():
         if not name.endswith(".so"):
-            copy(path, folder / "lib" / name, mentioned)
+            copy(path, folder / "lib" / name, scripts if name.endswith(".sh") else mentioned)
     if (code := harness.compiled(request.policy, installed)) and code.is_dir():
         (folder / "lib" / code.name).symlink_to(code)
     harness.plugins(request.policy, installed, folder / "lib", f"{folder}/lib")
     copy(tree("containers") / "entrypoint.sh", folder / "lib/entrypoint.sh", mentioned)
-    starter = folder / "bin" / request.policy.command.argv[0]
+    starter = folder / "lib/first" / request.policy.command.argv[0]
     starter.write_text(harness.starter(installed))
     starter.chmod(0o755)
-    (folder / "lib/first" / starter.name).symlink_to(starter)
+    (folder / "bin" / starter.name).symlink_to(folder / "lib/second.sh")
 
 
 def _rules(request: Request, policy: Policy, installed: Installed, folder: Path) -> Rules:
