@@ -101,6 +101,7 @@ def _library(request: Request, installed: Installed, folder: Path, found: Mappin
     starter.write_text(harness.starter(installed))
     starter.chmod(0o755)
     (folder / "bin" / starter.name).symlink_to(folder / "lib/second.sh")
+    (folder / "home/.profile").write_text(places.PROFILE.replace(LIBRARY, str(folder)))
 
 
 def _rules(request: Request, policy: Policy, installed: Installed, folder: Path) -> Rules:

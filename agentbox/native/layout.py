@@ -77,6 +77,7 @@ def _files(request: Request, installed: Installed, folder: Path) -> dict[str, Pa
         path.chmod(0o755)
     if harness.plugins(request.policy, installed, folder, LIBRARY):
         found[f"{LIBRARY}/{harness.PLUGINS}"] = folder / harness.PLUGINS
+    found[f"{places.HOME}/.profile"] = _write(folder / "profile", places.PROFILE.encode())
     found["/entrypoint.sh"] = tree("containers") / "entrypoint.sh"
     found[f"{request.policy.vault.tree}/.probe"] = _write(folder / "probe", b"")
     who = request.identity

@@ -16,6 +16,8 @@ from provider import LOGINS, Login, provider, seed, turn
 pytestmark = [pytest.mark.npm, pytest.mark.slow]
 
 SCOUT = "---\nname: scout\ndescription: looks around\ntools: read\n---\nYou are the scout.\n"
+# Hermes is installed here without the library that speaks to Anthropic, which the image has.
+LOGINS_HERE = [each for each in LOGINS if (each.agent, each.variable) != ("hermes", "ANTHROPIC_API_KEY")]
 EXAMPLE = "*/lib/node_modules/@earendil-works/pi-coding-agent/examples/extensions/subagent"
 
 
@@ -26,7 +28,7 @@ def inner(agent: Agent, prefix: str = "") -> Shell:
     )
 
 
-@pytest.mark.parametrize("login", LOGINS, ids=lambda login: f"{login.agent} {login.variable}")
+@pytest.mark.parametrize("login", LOGINS_HERE, ids=lambda login: f"{login.agent} {login.variable}")
 def test_it_works_with_the_placeholder_in_a_state_of_its_own(login: Login, box: NativeBox) -> None:
     agent = AGENTS[login.agent]
     command = replace(agent, turn=turn(login, agent))
@@ -59,7 +61,7 @@ def test_what_it_starts_has_no_options_of_nodes(box: NativeBox) -> None:
     login, agent = LOGINS[0], AGENTS["pi"]
     look = Shell("[ -e inner ] && env >third; [ -e inner ] || { touch inner; timeout 60 pi PI </dev/null; }")
     look = replace(look, command=look.command.replace("PI", shlex.join(agent.turn)))
-    with provider(box, "127.0.0.1", [look, look], box.home.parent):  # type: ignore[arg-type]  # a box as well
+    with provider(box, "127.0.0.1", [look], box.home.parent):  # type: ignore[arg-type]  # a box as well
         box.extra = {login.variable: login.key}
         assert box.run("pi", *agent.turn, options=agent.options).returncode == 0
     found = (box.workspace / "third").read_text()
