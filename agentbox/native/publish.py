@@ -10,7 +10,7 @@ from agentbox.errors import EngineError
 from agentbox.native.broker import as_user
 from agentbox.policy_model import Port
 from agentbox.resources import lib
-from agentbox.session import Request
+from agentbox.request import Request
 
 
 def ports(request: Request) -> list[Port]:
