@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
 import socket
 import subprocess
@@ -9,8 +11,10 @@ import subprocess
 from agentbox.errors import EngineError
 from agentbox.native.broker import as_user
 from agentbox.policy_model import Port
-from agentbox.resources import lib
 from agentbox.request import Request
+from agentbox.resources import lib
+
+PIDFD_GETFD = 438
 
 
 def ports(request: Request) -> list[Port]:
@@ -24,6 +28,7 @@ class Published:
 
     def __init__(self, request: Request, *, alone: bool) -> None:
         self.identity = request.identity
+        self.alone = alone
         self.apart = not alone and request.policy.network.mode != "open"
         self.wanted = ports(request)
         self.listeners: list[socket.socket] = []
@@ -31,6 +36,9 @@ class Published:
 
     def __enter__(self) -> Published:
         """Raises EngineError for a port that cannot be had."""
+        if self.wanted and self.alone and _refused():
+            cause = "cannot be had: pidfd_getfd is refused here, by a container's filter perhaps, and so is bubblewrap"
+            raise EngineError(f"127.0.0.1:{self.wanted[0].host}", cause, "leave --login and --dashboard out")
         try:
             for port in self.wanted:
                 if not self.apart and port.host != port.container:
@@ -69,6 +77,18 @@ class Published:
     def _close(self) -> None:
         while self.listeners:
             self.listeners.pop().close()
+
+
+def _refused() -> bool:
+    """Whether the supervisor could not take an agent's socket (csrc/connect.c) to listen on it."""
+    own = os.pidfd_open(os.getpid())
+    libc = ctypes.CDLL(None, use_errno=True)
+    taken = libc.syscall(PIDFD_GETFD, own, own, 0)
+    error = ctypes.get_errno()
+    for fd in (own, taken):
+        if fd >= 0:
+            os.close(fd)
+    return bool(taken < 0 and error == errno.EPERM)
 
 
 def _listener(port: int) -> socket.socket:

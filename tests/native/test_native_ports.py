@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
@@ -121,6 +121,22 @@ def test_a_port_that_is_taken_is_said_so(box: NativeBox) -> None:
     assert done.returncode == 125
     assert "127.0.0.1:53692" in done.stderr and "Hint:" in done.stderr
     assert box.run("pi", "--version", options=("--login",)).returncode == 0, "the control"
+
+
+def test_where_the_supervisor_cannot_take_sockets_no_port_is_promised(box: NativeBox) -> None:
+    """Docker's own filter refuses pidfd_getfd, and bubblewrap; then Landlock alone has to do."""
+    done = box.agentbox("run", "pi", "--engine", "native", "--login", "--", "--version", preexec_fn=_no_pidfd_getfd())
+    assert done.returncode == (0 if box.bubblewrap else 125), done.stderr
+    assert ("pidfd_getfd is refused" in done.stderr) is not box.bubblewrap
+
+
+def _no_pidfd_getfd() -> Callable[[], None]:
+    """For the child between fork and exec."""
+    import pyseccomp as seccomp
+
+    made = seccomp.SyscallFilter(seccomp.ALLOW)
+    made.add_rule(seccomp.ERRNO(1), "pidfd_getfd")
+    return made.load  # type: ignore[no-any-return]
 
 
 TRY = """
