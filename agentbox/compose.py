@@ -73,7 +73,7 @@ def service(policy: Policy, options: Options) -> dict[str, Any]:
         **hardening(policy.limits, options.cpus),
         "tmpfs": [tmpfs(place, str(options.identity.uid), str(options.identity.gid)) for place in policy.tmpfs],
         "volumes": volumes(policy, options),
-        "environment": dict(options.environment),
+        "environment": {**options.environment, **_answered(policy, options)},
     }
     if options.broker is not None:
         return result | egress.behind()
@@ -91,6 +91,12 @@ def _lines(addresses: Mapping[str, str]) -> list[str]:
 
 def _published(policy: Policy, options: Options) -> list[str]:
     return [f"127.0.0.1:{port.host}:{port.container}" for port in policy.ports if port.name in options.ports]
+
+
+def _answered(policy: Policy, options: Options) -> dict[str, str]:
+    """What the entrypoint passes on to the container's loopback."""
+    found = [str(port.container) for port in policy.ports if port.name in options.ports and port.for_login]
+    return {"AGENTBOX_LOGIN_PORTS": " ".join(found)} if found else {}
 
 
 def hardening(limits: Limits, cpus: int = 0) -> dict[str, Any]:

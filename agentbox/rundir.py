@@ -39,12 +39,17 @@ def render(policy: Policy, etc: Path, keys: Keys) -> Path:
         path = etc / name
         path.write_text(text)
         path.chmod(0o644)
+    placeholders(etc, keys)
+    (etc / "probe").symlink_to(f"{policy.vault.tree}/.probe")
+    return etc
+
+
+def placeholders(etc: Path, keys: Keys) -> None:
+    """For an agent that a tool starts (containers/base/second.sh)."""
     if keys.placeholders:
         lines = (f"{name}={text}\n" for name, text in keys.placeholders.items())
         (etc / "placeholders").write_text("".join(lines))
         (etc / "placeholders").chmod(0o644)
-    (etc / "probe").symlink_to(f"{policy.vault.tree}/.probe")
-    return etc
 
 
 def options(request: Request, folder: Path, etc: Path, records: Records) -> Options:

@@ -33,8 +33,8 @@ class Runtime(Protocol):
     def masks(self) -> bool:
         """Whether it can cover places in the folders."""
 
-    def check(self, mounts: list[Mount], ports: list[str]) -> None:
-        """Raises UsageError for folders that this engine cannot mount, and ports that it cannot publish."""
+    def check(self, mounts: list[Mount]) -> None:
+        """Raises UsageError for folders that this engine cannot mount."""
 
     def run(self, request: Request) -> int:
         """Run to the end; the agent's exit code."""
@@ -76,7 +76,7 @@ class Docker:
     def masks(self) -> bool:
         return True
 
-    def check(self, mounts: list[Mount], ports: list[str]) -> None:
+    def check(self, mounts: list[Mount]) -> None:
         for mount in mounts:
             try:
                 str(mount.source).encode()
@@ -135,9 +135,8 @@ class Native:
 
         return not bubblewrap.missing()
 
-    def check(self, mounts: list[Mount], ports: list[str]) -> None:
-        if ports:
-            raise UsageError("--dashboard and --login", "are not there without a container", "use --engine docker")
+    def check(self, mounts: list[Mount]) -> None:
+        pass
 
     def run(self, request: Request) -> int:
         from agentbox.native import claims, run

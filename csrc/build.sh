@@ -14,7 +14,7 @@ flags="-std=gnu11 -O2 -Wall -Wextra -Werror -fvisibility=hidden -D_GNU_SOURCE -U
 core="place.c policy.c rules.c path.c say.c load.c identity.c resolve.c sight.c"
 preload="$core domain.c process.c keep.c guard.c audit.c exec.c spawn.c syscall.c strings.c real.c interpose.c interpose_exec.c vfork.c"
 launch="$core domain.c preflight.c launch.c"
-enter="say.c connect.c enter.c"
+enter="say.c connect.c listen.c publish.c enter.c"
 
 compile() { # OUTPUT OPTION-OR-SOURCE...
 	target=$1

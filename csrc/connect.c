@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 #include "connect.h"
+#include "listen.h"
 
-enum { PIDFD_OPEN = 434, PIDFD_GETFD = 438 };
+enum { PIDFD_OPEN = 434, PIDFD_GETFD = 438, OTHERWISE = -1 };
 
 static bool may_connect(const struct sockaddr_storage *to, socklen_t len, uint16_t port)
 {
@@ -100,49 +101,97 @@ static int replace(int listener, const struct seccomp_notif *call, int process, 
 	return ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &ours) < 0 ? errno : 0;
 }
 
-/* 0, or the errno that the caller gets. */
+static int address_of(const struct seccomp_notif *call, struct sockaddr_storage *to, socklen_t *len)
+{
+	*len = (socklen_t)call->data.args[2];
+	if (*len < sizeof to->ss_family || *len > sizeof *to)
+		return EINVAL;
+	return copy((int)call->pid, call->data.args[1], to, *len) ? 0 : EFAULT;
+}
+
+/* A copy of the caller's descriptor; -1 with errno. */
+static int socket_of(int listener, const struct seccomp_notif *call)
+{
+	int process = (int)syscall(PIDFD_OPEN, process_of((int)call->pid), 0);
+
+	/* The number may be another process's by now, unless the call is still waiting. */
+	if (process < 0 || ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &call->id) != 0) {
+		errno = ESRCH;
+		return -1;
+	}
+	return (int)syscall(PIDFD_GETFD, process, (int)call->data.args[0], 0);
+}
+
+/* These three: 0, or the errno that the caller gets. */
 static int connect_as(int listener, const struct seccomp_notif *call, uint16_t port)
 {
 	struct sockaddr_storage to = {.ss_family = AF_UNSPEC};
-	socklen_t len = (socklen_t)call->data.args[2];
-	int pid, process, fd;
+	socklen_t len;
+	int wrong = address_of(call, &to, &len), fd;
 
-	if (len < sizeof to.ss_family || len > sizeof to)
-		return EINVAL;
-	if (!copy((int)call->pid, call->data.args[1], &to, len))
-		return EFAULT;
+	if (wrong)
+		return wrong;
 	if (!may_connect(&to, len, port))
 		return EACCES;
-	pid = process_of((int)call->pid);
-	process = (int)syscall(PIDFD_OPEN, pid, 0);
-	/* The number may be another process's by now, unless the call is still waiting. */
-	if (process < 0 || ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &call->id) != 0)
-		return ESRCH;
-	fd = (int)syscall(PIDFD_GETFD, process, (int)call->data.args[0], 0);
+	fd = socket_of(listener, call);
 	if (fd < 0 && errno == EPERM)
-		return replace(listener, call, pid, &to, len);
+		return replace(listener, call, process_of((int)call->pid), &to, len);
 	if (fd < 0)
 		return errno;
 	return connect(fd, (struct sockaddr *)&to, len) == 0 ? 0 : errno;
 }
 
-void connect_for(int listener, uint16_t port)
+/* OTHERWISE: the kernel may do as it was asked. What that binds, listen_as judges. */
+static int bind_as(int listener, const struct seccomp_notif *call, const struct allowed *allowed)
+{
+	struct sockaddr_storage to = {.ss_family = AF_UNSPEC};
+	socklen_t len;
+	int fd;
+
+	if (address_of(call, &to, &len) != 0 || !onto_loopback(&to, len, allowed))
+		return OTHERWISE;
+	fd = socket_of(listener, call);
+	return fd < 0 ? errno : bind_to(fd, &to, len);
+}
+
+static int listen_as(int listener, const struct seccomp_notif *call, const struct allowed *allowed)
+{
+	int fd = socket_of(listener, call);
+
+	return fd < 0 ? errno : listen_at(fd, (int)call->data.args[1], allowed);
+}
+
+static int done_for(int listener, const struct seccomp_notif *call, const struct allowed *allowed)
+{
+	if (call->data.nr == SYS_bind)
+		return bind_as(listener, call, allowed);
+	if (call->data.nr == SYS_listen)
+		return listen_as(listener, call, allowed);
+	return connect_as(listener, call, allowed->connect);
+}
+
+void answer(int listener, const struct allowed *allowed)
 {
 	struct seccomp_notif call;
-	struct seccomp_notif_resp answer;
+	struct seccomp_notif_resp response;
 	pid_t child;
+	int wrong;
 
 	memset(&call, 0, sizeof call);
 	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call) != 0)
 		return;
-	memset(&answer, 0, sizeof answer);
-	answer.id = call.id;
+	memset(&response, 0, sizeof response);
+	response.id = call.id;
 	/* A connection may take as long as the caller likes to wait; the supervisor has others to answer. */
 	child = fork();
 	if (child > 0)
 		return;
-	answer.error = child < 0 ? -EAGAIN : -connect_as(listener, &call, port);
-	ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+	wrong = child < 0 ? EAGAIN : done_for(listener, &call, allowed);
+	if (wrong == OTHERWISE)
+		response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+	else
+		response.error = -wrong;
+	ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
 	if (child == 0)
 		_exit(0);
 }

@@ -9,6 +9,9 @@
  *   --landlock FD     enter the domain of this ruleset
  *   --seccomp FD      load the filter in this file
  *   --connect PORT    the filter asks the supervisor about connect(2), which allows 127.0.0.1:PORT (0: nothing)
+ *   --serve PORT      ... and about listen(2), which it allows on the loopback's PORT; may be given several times
+ *
+ * agentbox-enter --publish LISTENER PORT PIDFD PID: see publish.h.
  *
  * Exit status: 125 something of this fails, 126 COMMAND cannot be executed, 127 it is not found; else COMMAND's own. */
 #include <arpa/inet.h>
@@ -31,6 +34,7 @@
 #include <unistd.h>
 
 #include "connect.h"
+#include "publish.h"
 #include "say.h"
 
 enum { NAMESPACES = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP };
@@ -39,6 +43,7 @@ enum { RESTRICT_SELF = 446, FILTER_MAX = 32 * 1024, BACKLOG = 128 };
 struct options {
 	long enter, supervise, listen, control, landlock, seccomp, connect;
 	int asked;	/* a socket to the supervisor, which takes the filter's listener */
+	struct allowed allowed;
 };
 
 static __attribute__((noreturn)) void fail(const char *what)
@@ -165,7 +170,7 @@ static int reap(pid_t agent)
 	return -1;
 }
 
-static __attribute__((noreturn)) void watch(pid_t agent, const sigset_t *signals, int asked, uint16_t port, FILE *children)
+static __attribute__((noreturn)) void watch(pid_t agent, const sigset_t *signals, int asked, const struct allowed *allowed, FILE *children)
 {
 	struct signalfd_siginfo signal = {.ssi_signo = SIGCHLD};
 	struct pollfd on[] = {{signalfd(-1, signals, SFD_CLOEXEC), POLLIN, 0}, {asked, POLLIN, 0}};
@@ -180,7 +185,7 @@ static __attribute__((noreturn)) void watch(pid_t agent, const sigset_t *signals
 		if (!on[1].revents || code >= 0)
 			continue;
 		if (taken && on[1].revents & POLLIN)
-			connect_for(on[1].fd, port);
+			answer(on[1].fd, allowed);
 		else
 			on[1].fd = taken ? -1 : take_listener(asked);
 		taken = true;
@@ -224,7 +229,8 @@ static void supervise(struct options *options)
 		fail("fork");
 	if (agent > 0) {
 		close(asked[1]);
-		watch(agent, &signals, asked[0], options->connect > 0 ? (uint16_t)options->connect : 0, children);
+		options->allowed.connect = options->connect > 0 ? (uint16_t)options->connect : 0;
+		watch(agent, &signals, asked[0], &options->allowed, children);
 	}
 	options->asked = asked[1];
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -293,6 +299,13 @@ static void give_up(const struct options *options)
 		load_filter((int)options->seccomp, options->asked);
 }
 
+static void serve(struct allowed *allowed, long port)
+{
+	if (allowed->count == SERVED_MAX || port > UINT16_MAX)
+		vault_die(125, "agentbox-enter: --serve: too many ports, or too high a one", NULL);
+	allowed->serve[allowed->count++] = (uint16_t)port;
+}
+
 static char **parse(int argc, char **argv, struct options *options)
 {
 	const struct { const char *name; long *value; } known[] = {
@@ -302,12 +315,14 @@ static char **parse(int argc, char **argv, struct options *options)
 	};
 
 	for (int at = 1; at + 1 < argc; at += 2) {
-		bool found = strcmp(argv[at], "--limit") == 0;
+		bool limits = strcmp(argv[at], "--limit") == 0, serves = strcmp(argv[at], "--serve") == 0, found = limits || serves;
 
 		if (strcmp(argv[at], "--") == 0)
 			return argv + at + 1;
-		if (found)
+		if (limits)
 			limit(argv[at + 1]);
+		if (serves)
+			serve(&options->allowed, number(argv[at], argv[at + 1]));
 		for (size_t i = 0; i < sizeof known / sizeof *known; i++)
 			if (strcmp(argv[at], known[i].name) == 0) {
 				*known[i].value = number(argv[at], argv[at + 1]);
@@ -321,9 +336,13 @@ static char **parse(int argc, char **argv, struct options *options)
 
 int main(int argc, char **argv)
 {
-	struct options options = {-1, -1, -1, -1, -1, -1, -1, -1};
-	char **command = parse(argc, argv, &options);
+	struct options options = {-1, -1, -1, -1, -1, -1, -1, -1, {0}};
+	char **command;
 
+	if (argc == 6 && strcmp(argv[1], "--publish") == 0)
+		publish((int)number(argv[1], argv[2]), (uint16_t)number(argv[1], argv[3]), (int)number(argv[1], argv[4]),
+			(pid_t)number(argv[1], argv[5]));
+	command = parse(argc, argv, &options);
 	if (options.supervise >= 0)
 		supervise(&options);
 	else if (options.enter >= 0)

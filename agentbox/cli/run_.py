@@ -109,13 +109,10 @@ class Start:
 
     def run(self, runtime: Runtime) -> int:
         """Build what is missing, run it to its end, and return its exit code."""
-        runtime.check(self.mounts, self.ports)
+        runtime.check(self.mounts)
         identity = hostenv.git_identity(self.git)
         keys = credentials.find(self.policy, self.who, os.environ, self.extra)
         environment, private = hostenv.environment(self.policy, os.environ, identity, self.extra, keys)
-        published = [port for port in self.policy.ports if port.name in self.ports]
-        if answered := [str(port.container) for port in published if port.for_login]:
-            environment["AGENTBOX_LOGIN_PORTS"] = " ".join(answered)
         if self.policy.network.mode == "open" and keys.values:
             names, what = ", ".join(keys.values), "keys themselves are" if len(keys.values) > 1 else "key itself is"
             common.say(f"{names}: the {what} inside: network open has no broker to exchange placeholders")

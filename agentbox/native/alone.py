@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agentbox import rundir
@@ -54,6 +54,7 @@ def lay_out(request: Request, installed: Installed, folder: Path, records: Recor
     rules = _rules(request, policy, installed, folder)
     rules.add(ALL, (str(records.inside),))
     _render(policy, folder, found, rules)
+    rundir.placeholders(folder / "etc", request.keys)
     (folder / "etc/gitconfig").write_text(places.GITCONFIG)
     bundle = folder / "etc/ca-certificates.crt"
     bundle.write_bytes(bundle_of(request))
@@ -87,17 +88,20 @@ def _library(request: Request, installed: Installed, folder: Path, found: Mappin
             target.symlink_to(path)
         else:
             compiled(path, target, found)
-    for name, path in places.library(request.policy).items():
+    states = {state.path: found[state.path] for state in request.policy.state if PLAIN.fullmatch(found[state.path])}
+    scripts = mentioned | states  # without them a second agent starts without the first one's settings
+    for name, path in (places.library(request.policy) | {"second.sh": tree("containers") / "base/second.sh"}).items():
         if not name.endswith(".so"):
-            copy(path, folder / "lib" / name, mentioned)
+            copy(path, folder / "lib" / name, scripts if name.endswith(".sh") else mentioned)
     if (code := harness.compiled(request.policy, installed)) and code.is_dir():
         (folder / "lib" / code.name).symlink_to(code)
     harness.plugins(request.policy, installed, folder / "lib", f"{folder}/lib")
     copy(tree("containers") / "entrypoint.sh", folder / "lib/entrypoint.sh", mentioned)
-    starter = folder / "bin" / request.policy.command.argv[0]
+    starter = folder / "lib/first" / request.policy.command.argv[0]
     starter.write_text(harness.starter(installed))
     starter.chmod(0o755)
-    (folder / "lib/first" / starter.name).symlink_to(starter)
+    (folder / "bin" / starter.name).symlink_to(folder / "lib/second.sh")
+    (folder / "home/.profile").write_text(places.PROFILE.replace(LIBRARY, str(folder)))
 
 
 def _rules(request: Request, policy: Policy, installed: Installed, folder: Path) -> Rules:
@@ -137,15 +141,20 @@ def _render(policy: Policy, folder: Path, found: Mapping[str, str], rules: Rules
     (etc / "vault.policy").write_bytes(os.fsencode(f"{text}{lines}end\n"))
 
 
-def confinement(start: Start, folder: Path, rules: Rules | None, port: int | None, *, filtered: bool) -> list[str]:
+def confinement(  # noqa: PLR0913  one for each of agentbox-enter's own
+    start: Start, folder: Path, rules: Rules | None, port: int | None, *, filtered: bool, serve: Sequence[int] = ()
+) -> list[str]:
     """agentbox-enter with the domain and the filter that stand around a session, and a supervisor. `port` is the only
-    one on the host's loopback that the filter lets through, 0 for none; None where the network is open."""
+    one on the host's loopback that the filter lets through, 0 for none; None where the network is open. Ports to
+    `serve` are those that it may listen on there."""
     words = [f"{folder}/bin/agentbox-enter", "--supervise", str(os.getpid())]
     if rules is not None:
         words += ["--landlock", str(start.keep(landlock.ruleset(rules)))]
     if filtered:
-        words += ["--seccomp", str(start.keep(seccomp.program(namespace=False, network=port is None)))]
+        variant = "alone-open" if port is None else "alone-serving" if serve else "alone"
+        words += ["--seccomp", str(start.keep(seccomp.program(variant)))]
         words += [] if port is None else ["--connect", str(port)]
+        words += [word for each in serve if port is not None for word in ("--serve", str(each))]
     return words
 
 

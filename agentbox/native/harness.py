@@ -74,7 +74,7 @@ def readable(installed: Installed) -> list[str]:
 
 
 def starter(installed: Installed) -> str:
-    """A script by the agent's own name: what /entrypoint.sh finds on PATH."""
+    """A script by the agent's own name, which /entrypoint.sh becomes; on PATH it is containers/base/second.sh."""
     return f'#!/bin/sh\nexec {shlex.join(installed.argv)} "$@"\n'
 
 

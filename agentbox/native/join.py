@@ -80,7 +80,7 @@ def _inwards(start: Start, told: Inside, folder: Path) -> tuple[list[str], str]:
         return words, f"{folder}/bin/agentbox-launch"
     process = start.keep(os.pidfd_open(told.agent))
     words = [str(lib("agentbox-enter")), "--enter", str(process), "--supervise", str(os.getpid())]
-    words += ["--seccomp", str(start.keep(seccomp.program(namespace=True)))]
+    words += ["--seccomp", str(start.keep(seccomp.program("namespace")))]
     return words, f"{LIBRARY}/bin/agentbox-launch"
 
 

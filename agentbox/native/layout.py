@@ -70,11 +70,14 @@ def _files(request: Request, installed: Installed, folder: Path) -> dict[str, Pa
     if (compiled := harness.compiled(request.policy, installed)) and compiled.is_dir():
         found[f"{LIBRARY}/{compiled.name}"] = compiled
     command = request.policy.command.argv[0]
-    starter = _write(folder / "starter", harness.starter(installed).encode())
-    starter.chmod(0o755)
-    found[f"{LIBRARY}/bin/{command}"] = found[f"{LIBRARY}/first/{command}"] = starter
+    found[f"{LIBRARY}/first/{command}"] = _write(folder / "starter", harness.starter(installed).encode())
+    second = _write(folder / "second", (tree("containers") / "base/second.sh").read_bytes())
+    found[f"{LIBRARY}/bin/{command}"] = found[f"{LIBRARY}/second.sh"] = second
+    for path in (folder / "starter", second):
+        path.chmod(0o755)
     if harness.plugins(request.policy, installed, folder, LIBRARY):
         found[f"{LIBRARY}/{harness.PLUGINS}"] = folder / harness.PLUGINS
+    found[f"{places.HOME}/.profile"] = _write(folder / "profile", places.PROFILE.encode())
     found["/entrypoint.sh"] = tree("containers") / "entrypoint.sh"
     found[f"{request.policy.vault.tree}/.probe"] = _write(folder / "probe", b"")
     who = request.identity

@@ -42,6 +42,9 @@ LINKS = ("/bin/sh", "/usr/bin/env")
 # As in the images: a repository's other worktrees may be out of sight, and are no garbage.
 GITCONFIG = "[gc]\n\tworktreePruneExpire = never\n"
 
+# A login shell, which Hermes's tools are, sets PATH anew: the agent's name must lead to second.sh there as well.
+PROFILE = f"PATH={LIBRARY}/bin:$PATH\n"
+
 
 def library(policy: Policy) -> dict[str, Path]:
     """What the images have in LIBRARY, by its name there."""

@@ -7,7 +7,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -17,13 +16,14 @@ from agentbox.forwarder import POLL_SECONDS, Forwarder
 from agentbox.harness import Installed
 from agentbox.hostenv import paranoid
 from agentbox.native import alone as landlocked
-from agentbox.native import bubblewrap, environment, harness, join, landlock, layout, limits, seccomp
+from agentbox.native import bubblewrap, environment, harness, join, landlock, layout, limits, publish, seccomp
 from agentbox.native.broker import Broker
 from agentbox.native.bubblewrap import Box
 from agentbox.native.instance import moved
 from agentbox.native.layout import Layout
 from agentbox.native.parts import Parts
 from agentbox.native.places import HOME, LIBRARY, SEARCH
+from agentbox.native.publish import Published
 from agentbox.native.session import Session, Start
 from agentbox.request import Request
 from agentbox.state import remove_tree, tighten
@@ -37,11 +37,17 @@ def run(request: Request, installed: Installed, python: Path | None) -> int:
     check(request, why)
     owner.clean(None, request.identity, run_id)
     with (
+        Published(request, alone=bool(why)) as ports,
         sandbox(request, installed, python, run_id, alone=bool(why)) as (made, session),
         Forwarder(session.kill) as forwarder,
     ):
+
+        def started(sandbox: int, agent: int) -> None:
+            join.note(made, sandbox, agent)
+            ports.lead_to(session.agent)
+
         forwarder.process = session.start()
-        return session.wait(partial(join.note, made))
+        return session.wait(started)
 
 
 def wait_beside(session: Session, output: IO[bytes], stop: threading.Event) -> int:
@@ -154,7 +160,10 @@ def _start(parts: Parts, request: Request) -> Start:
     if parts.box is not None:
         return _in_namespaces(start, parts, parts.box, brokered=request.brokered)
     port = None if request.policy.network.mode == "open" else parts.port
-    start.words = landlocked.confinement(start, parts.layout.folder, parts.rules, port, filtered=parts.filtered)
+    serve = [each.container for each in publish.ports(request)]
+    start.words = landlocked.confinement(
+        start, parts.layout.folder, parts.rules, port, filtered=parts.filtered, serve=serve
+    )
     start.words += limits.words(parts.limits)
     return start
 
@@ -167,7 +176,7 @@ def _in_namespaces(start: Start, parts: Parts, box: Box, *, brokered: bool) -> S
     start.words += limits.words(parts.limits)
     start.words += ["--listen", str(egress.PORT)] if brokered else []
     if parts.filtered:
-        start.words += ["--seccomp", str(start.keep(seccomp.program(namespace=True)))]
+        start.words += ["--seccomp", str(start.keep(seccomp.program("namespace")))]
     else:
         # Nothing else would keep a tool from typing into the terminal; job control is the price.
         start.words.insert(3, "--new-session")

@@ -18,6 +18,7 @@ SOCK_STREAM, SOCK_TYPE = 1, 0xF
 # Landlock looks at the ports of connections, not at addresses: agentbox-enter's supervisor looks at both. What would
 # connect on another way, and what would let others in, is not there.
 ASKED = ("connect",)
+SERVING = ("bind", "listen")  # asked besides where the agent may let others in at a port or two
 LEFT_OUT = ("connect", "listen", "socket", "sendto", "sendmsg", "sendmmsg")
 SENDS = {"sendto": 3, "sendmsg": 2, "sendmmsg": 3}  # and which argument is their flags
 MSG_FASTOPEN = 0x20000000
@@ -33,10 +34,11 @@ SOCKETS_WITHOUT_NAMESPACE = (
 )
 # The same with the host's network: UDP too.
 SOCKETS_ON_THE_NETWORK = ((AF_INET, None, None), (AF_INET6, None, None), (AF_NETLINK, None, None))
-VARIANTS = {
-    "namespace": {"namespace": True, "network": False},
-    "alone": {"namespace": False, "network": False},
-    "alone-open": {"namespace": False, "network": True},
+VARIANTS: dict[str, dict[str, bool]] = {
+    "namespace": {"namespace": True},
+    "alone": {},
+    "alone-serving": {"serving": True},
+    "alone-open": {"network": True},
 }
 
 
@@ -53,16 +55,15 @@ def missing() -> str:
     return ""
 
 
-def program(*, namespace: bool, network: bool = False) -> int:
-    """A file descriptor to read the filter from. Without a network `namespace` sockets are fewer; `network` says that
-    the host's own is to be used."""
+def program(variant: str) -> int:
+    """A file descriptor to read one of VARIANTS from. Without a network `namespace` sockets are fewer; `network` says
+    that the host's own is to be used, `serving` that the supervisor knows ports to listen on."""
     found = _kept()
     if found is None:
-        found = {name: _made(**wanted).hex() for name, wanted in VARIANTS.items()}
+        found = {name: _made(**each).hex() for name, each in VARIANTS.items()}
         kept.keep("seccomp", _facts(), found)
-    name = next(name for name, wanted in VARIANTS.items() if wanted == {"namespace": namespace, "network": network})
     fd = os.memfd_create("agentbox-seccomp", os.MFD_CLOEXEC)
-    os.write(fd, bytes.fromhex(found[name]))
+    os.write(fd, bytes.fromhex(found[variant]))
     return fd
 
 
@@ -78,12 +79,12 @@ def _facts() -> list[str]:
     return [os.uname().machine, *(sha256(text).hexdigest() for text in texts)]
 
 
-def _made(*, namespace: bool, network: bool) -> bytes:
+def _made(*, namespace: bool = False, network: bool = False, serving: bool = False) -> bytes:
     import pyseccomp
 
     profile = json.loads((tree("containers") / "seccomp.json").read_text())
     made = pyseccomp.SyscallFilter(pyseccomp.ERRNO(profile["defaultErrnoRet"]))
-    left_out = () if namespace else ("socket",) if network else LEFT_OUT
+    left_out = () if namespace else ("socket",) if network else (*LEFT_OUT, *(SERVING if serving else ()))
     for rule in profile["syscalls"]:
         action = pyseccomp.ALLOW if rule["action"] == "SCMP_ACT_ALLOW" else pyseccomp.ERRNO(rule["errnoRet"])
         conditions = [_condition(pyseccomp, each) for each in rule.get("args", [])]
@@ -99,15 +100,15 @@ def _made(*, namespace: bool, network: bool) -> bytes:
             ]
         _add(made, pyseccomp, pyseccomp.ALLOW, "socket", conditions)
     if not namespace and not network:
-        _broker_only(made, pyseccomp)
+        _broker_only(made, pyseccomp, (*ASKED, *(SERVING if serving else ())))
     with os.fdopen(os.memfd_create("agentbox-seccomp", os.MFD_CLOEXEC), "w+b") as file:
         made.export_bpf(file)
         file.seek(0)
         return file.read()
 
 
-def _broker_only(made: Any, library: Any) -> None:
-    for name in ASKED:
+def _broker_only(made: Any, library: Any, asked: tuple[str, ...]) -> None:
+    for name in asked:
         _add(made, library, library.NOTIFY, name, [])
     for name, flags in SENDS.items():
         _add(made, library, library.ALLOW, name, [library.Arg(flags, library.MASKED_EQ, MSG_FASTOPEN, 0)])

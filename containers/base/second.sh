@@ -39,7 +39,7 @@ if ! { true </etc/agentbox/probe; } 2>/dev/null; then
     state=${HOME:-/home/agent}/.second/$agent
     mkdir -p "$state"
     [ ! -r /etc/agentbox/placeholders ] || placeholders
-    [ ! -t 2 ] || echo "agentbox: an agent started by a tool: no login but placeholders, and a state that ends with the container" >&2
+    [ ! -t 2 ] || echo "agentbox: an agent started by a tool: no login but placeholders, and a state that ends with the session" >&2
     second_agent "$@"
 fi
 exec "$LIBRARY/first/$agent" "$@"

@@ -5,8 +5,8 @@ agent=hermes
 prepare_agent() {
     if [ "${1:-}" = dashboard ]; then
         # It listens on the container's loopback, and asks for a login where it listens on anything else. A published
-        # port ends at the container's own address: forward.py takes it from there.
-        python3 -I "$LIBRARY/forward.py" "${HERMES_DASHBOARD_PORT:-9119}" &
+        # port ends at the container's own address: forward.py takes it from there. There is none without a container.
+        [ ! -e "$LIBRARY/forward.py" ] || python3 -I "$LIBRARY/forward.py" "${HERMES_DASHBOARD_PORT:-9119}" &
         shift
         set -- dashboard --no-open --skip-build "$@"
     fi

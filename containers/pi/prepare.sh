@@ -28,5 +28,8 @@ prepare_agent() {
 second_agent() {
     export PI_CODING_AGENT_DIR="$state"
     take /agent/pi/agent "$state" settings.json models.json SYSTEM.md APPEND_SYSTEM.md AGENTS.md extensions skills prompts agents npm git
-    exec node --require "$LIBRARY/second/login.cjs" "$LIBRARY/first/pi" "$@"
+    # What it starts gets no such option: login.cjs takes it back.
+    export AGENTBOX_NODE_OPTIONS="${NODE_OPTIONS:-}"
+    export NODE_OPTIONS="--require $LIBRARY/second/login.cjs${NODE_OPTIONS:+ $NODE_OPTIONS}"
+    exec "$LIBRARY/first/pi" "$@"
 }

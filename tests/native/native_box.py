@@ -84,6 +84,11 @@ class NativeBox:
     extra: dict[str, str] = field(default_factory=dict)
     bubblewrap: bool = True
 
+    @property
+    def inside(self) -> str:
+        """Where the workspace is, inside."""
+        return "/workspace" if self.bubblewrap else str(self.workspace)
+
     def environment(self) -> dict[str, str]:
         python = broker_python()
         search = [str(self.programs()), *([str(python)] if python else [])]

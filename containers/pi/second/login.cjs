@@ -5,6 +5,10 @@ const fs = require("node:fs");
 const { join } = require("node:path");
 const { syncBuiltinESMExports } = require("node:module");
 
+process.env.NODE_OPTIONS = process.env.AGENTBOX_NODE_OPTIONS;
+delete process.env.AGENTBOX_NODE_OPTIONS;
+if (!process.env.NODE_OPTIONS) delete process.env.NODE_OPTIONS;
+
 const login = join(process.env.PI_CODING_AGENT_DIR, "auth.json");
 const own = join(process.env.PI_CODING_AGENT_DIR, "login.json");
 
