@@ -30,7 +30,17 @@ def check(world: World) -> Iterator[Finding]:
         yield Finding("native.limits", WARNING, unbounded, why, "log in where systemd runs a manager for you")
     try:
         if world.identity is not None:
-            broker.find_python(world.identity)
+            yield _broker(*broker.find_python(world.identity))
     except AgentboxError as error:
         why = "the native engine has no network but --network open"
         yield Finding("native.broker", WARNING, str(error), why, error.hint)
+
+
+def _broker(program: str, version: tuple[int, int]) -> Finding:
+    from agentbox.native import broker
+
+    text = f"the native engine's broker runs on Python {version[0]}.{version[1]} ({program})"
+    if version >= broker.WANTED:
+        return Finding("native.broker", OK, text)
+    why = "mitmproxy 11.0.2, the last release for it, which gets no fixes; what parses traffic besides is current"
+    return Finding("native.broker", WARNING, text, why, "install Python 3.12 or newer; the next start takes it")

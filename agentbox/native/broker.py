@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +23,15 @@ from agentbox.native.places import SYSTEM
 from agentbox.request import Request
 from agentbox.state import make_dir
 
-# By the oldest Python that runs it, newest first: what is installed, and with which of pip's options.
-LIBRARIES: Mapping[tuple[int, int], tuple[str, ...]] = {
-    (3, 12): ("-r", "requirements.txt"),
-    (3, 11): ("--no-deps", "-r", "requirements-3.11.txt"),
-}
-CANDIDATES = ("python3.14", "python3.13", "python3.12", "python3", "python3.11")
+# mitmproxy 12 needs the first; where there is none, its last release for the second is installed.
+WANTED, OLDEST = (3, 12), (3, 11)
+NEWER = ("python3.14", "python3.13", "python3.12")
+CANDIDATES = (*NEWER, "python3", "python3.11")
 KEPT = (
-    ".local/share/uv/python/cpython-3.1[2-9]*/bin/python3.1[2-9]",
-    ".pyenv/versions/3.1[2-9]*/bin/python3.1[2-9]",
+    ".local/share/uv/python/cpython-3.1[1-9]*/bin/python3.1[1-9]",
+    ".pyenv/versions/3.1[1-9]*/bin/python3.1[1-9]",
 )
-HINT = "install Python with its venv module (apt install python3-venv), or run with --network none or open"
+HINT = "install Python's venv module (apt install python3-venv), or run with --network none or open"
 ETC = (
     "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf", "/etc/ssl", "/etc/pki",
     "/etc/ld.so.cache", "/etc/localtime", "/etc/services", "/run/systemd/resolve", "/proc",
@@ -41,39 +39,56 @@ ETC = (
 
 
 def find_python(identity: Identity) -> tuple[str, tuple[int, int]]:
-    """An interpreter for the newest library that one here runs, and that library's key: agentbox's own, one on PATH, or
-    one that uv or pyenv keep. Raises EngineError where there is none that the user can start."""
+    """An interpreter for the broker and its version: agentbox's, one on PATH, or one that uv or pyenv keep. The first
+    that is WANTED, else the first that does. Raises EngineError where there is none that the user can start."""
     kept = [str(path) for pattern in KEPT for path in sorted(identity.home.glob(pattern), reverse=True)]
-    found = [program for program in (sys.executable, *map(programs.find, CANDIDATES), *kept) if program]
-    for oldest in LIBRARIES:
-        for program in dict.fromkeys(found):
-            if _is_new_enough(program, oldest, identity):
-                return program, oldest
-    oldest = min(LIBRARIES)
-    cause = f"found no Python {oldest[0]}.{oldest[1]} or newer that you can start and that has venv and ensurepip"
-    raise EngineError("broker", cause, HINT)
+    older: tuple[str, tuple[int, int]] | None = None
+    for program in filter(None, (sys.executable, *map(programs.find, CANDIDATES), *kept)):
+        version = _version(program, identity)
+        if version >= WANTED:
+            return program, version
+        if version >= OLDEST:
+            older = older or (program, version)
+    if older:
+        return older
+    raise EngineError("broker", f"found no Python {'.'.join(map(str, OLDEST))} or newer that can make a venv", HINT)
 
 
-def _is_new_enough(program: str, oldest: tuple[int, int], identity: Identity) -> bool:
-    probe = f"import sys, venv, ssl, ensurepip; sys.exit(sys.version_info < {oldest!r})"
+def _version(program: str, identity: Identity) -> tuple[int, int]:
+    """(0, 0) where the user cannot start it, or it can make no environment."""
+    probe = "import sys, venv, ssl, ensurepip; print(*sys.version_info[:2])"
     try:
         done = subprocess.run(
-            [program, "-I", "-c", probe], capture_output=True, check=False, cwd="/", **as_user(identity)
+            [program, "-I", "-c", probe], capture_output=True, text=True, check=False, cwd="/", **as_user(identity)
         )
     except OSError:
-        return False
-    return done.returncode == 0
+        return (0, 0)
+    major, minor = map(int, done.stdout.split()) if done.returncode == 0 else (0, 0)
+    return major, minor
 
 
 def ensure(identity: Identity, progress: Callable[[str], None]) -> Path:
-    """The interpreter of the broker's environment, made where there is none. Raises EngineError."""
-    folders = {oldest: _folder(identity, options[-1]) for oldest, options in LIBRARIES.items()}
-    for folder in folders.values():
-        if (folder / "ready").exists() and (folder / "bin/python").exists():
+    """The interpreter of the broker's environment, made where there is none or a newer Python has come. Raises
+    EngineError."""
+    wanted = (resources.tree("containers") / "egress/requirements.txt").read_bytes()
+    newer = identity.own_cache / "broker" / hashlib.sha256(wanted).hexdigest()[:12]
+    older = newer.with_name(f"{newer.name}-older")
+    # Which Python there is takes a process each to tell; that one of a newer name has come, a look at PATH.
+    for folder in (newer, older):
+        if _is_ready(folder) and (folder == newer or not any(map(programs.find, NEWER))):
             return folder / "bin/python"
-    base, oldest = find_python(identity)
-    folder = folders[oldest]
-    *options, name = LIBRARIES[oldest]
+    base, version = find_python(identity)
+    folder = newer if version >= WANTED else older
+    if not _is_ready(folder):
+        _install(base, folder, identity, progress)
+    return folder / "bin/python"
+
+
+def _is_ready(folder: Path) -> bool:
+    return (folder / "ready").exists() and (folder / "bin/python").exists()
+
+
+def _install(base: str, folder: Path, identity: Identity, progress: Callable[[str], None]) -> None:
     state.make_dir(folder.parent, identity)
     part = folder.with_name(f".{folder.name}.{os.getpid()}")
     progress("installing the broker (once)")
@@ -81,21 +96,12 @@ def ensure(identity: Identity, progress: Callable[[str], None]) -> Path:
         # -I: a PYTHONPATH of the user's would make pip take for installed what the broker will not find.
         _run([base, "-I", "-m", "venv", str(part)], identity)
         pip = [str(part / "bin/python"), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        _run([*pip, *options, str(_requirements(name))], identity)
+        _run([*pip, "--no-deps", "-r", str(resources.tree("containers") / "egress/requirements.txt")], identity)
         (part / "ready").touch()
         state.remove_tree(folder)
         part.rename(folder)  # an environment of its own never moves its interpreter: we call that by path
     finally:
         state.remove_tree(part)
-    return folder / "bin/python"
-
-
-def _requirements(name: str) -> Path:
-    return resources.tree("containers") / "egress" / name
-
-
-def _folder(identity: Identity, name: str) -> Path:
-    return identity.own_cache / "broker" / hashlib.sha256(_requirements(name).read_bytes()).hexdigest()[:12]
 
 
 def _run(words: list[str], identity: Identity) -> None:

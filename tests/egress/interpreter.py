@@ -1,6 +1,6 @@
 """What runs the broker natively: a Python with the mitmproxy that the image has.
 
-agentbox itself asks for less than mitmproxy does. Where no Python here is new enough, the one in the broker's image is taken, root
+agentbox itself asks for less than mitmproxy 12 does. Where no Python here is new enough, the one in the broker's image is taken, root
 filesystem and all, if there is an engine to build it.
 """
 
@@ -40,7 +40,8 @@ def find() -> Interpreter | None:
         shutil.rmtree(PLACE, ignore_errors=True)
         if python := next((path for version in VERSIONS if (path := _installed(version))), None):
             subprocess.run([python, "-m", "venv", PLACE], check=True)
-            subprocess.run([PLACE / "bin/pip", "install", "--quiet", "-r", SOURCE / "requirements.txt"], check=True)
+            install = [PLACE / "bin/pip", "install", "--quiet", "--no-deps", "-r", SOURCE / "requirements.txt"]
+            subprocess.run(install, check=True)
         elif not _from_image(PLACE / "root"):
             return None
         stamp.write_text(wanted)

@@ -1,0 +1,72 @@
+"""Which Python the native broker gets."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from agentbox.errors import EngineError
+from agentbox.native import broker
+
+
+@pytest.fixture
+def identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Nothing on PATH, nothing kept, and agentbox on a Python that reports to be 3.11."""
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr(sys, "executable", python(tmp_path / "own", "echo 3 11"))
+    return SimpleNamespace(home=tmp_path / "home", own_cache=tmp_path / "cache", uid=os.getuid(), gid=os.getgid())
+
+
+def python(path: Path, script: str) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize("place", ["bin/python3.13", "bin/python3", "home/.pyenv/versions/3.13.1/bin/python3.13"])
+def test_a_newer_one_is_taken_wherever_it_is(identity: Any, tmp_path: Path, place: str) -> None:
+    newer = python(tmp_path / place, "echo 3 13")
+    assert broker.find_python(identity) == (newer, (3, 13))
+
+
+@pytest.mark.parametrize("script", ["exit 1", "echo 3 10", "echo 3 11", None])
+def test_agentbox_s_own_is_taken_where_the_newer_one_cannot_be(
+    identity: Any, tmp_path: Path, script: str | None
+) -> None:
+    if script:
+        python(tmp_path / "bin/python3.13", script)
+    assert broker.find_python(identity) == (sys.executable, (3, 11))
+
+
+def test_none_at_all_is_one_line_with_a_hint(identity: Any) -> None:
+    Path(sys.executable).unlink()
+    with pytest.raises(EngineError, match=r"no Python 3\.11 or newer") as raised:
+        broker.find_python(identity)
+    assert "python3-venv" in raised.value.hint
+
+
+def test_a_newer_one_that_comes_later_is_used_at_the_next_start(
+    identity: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = []
+
+    def install(base: str, folder: Path, *_: object) -> None:
+        installed.append(base)
+        python(folder / "bin/python", "")
+        (folder / "ready").touch()
+
+    monkeypatch.setattr(broker, "_install", install)
+    older = broker.ensure(identity, print)
+    assert broker.ensure(identity, print) == older
+    broken = python(tmp_path / "bin/python3.12", "exit 1")
+    assert broker.ensure(identity, print) == older
+    Path(broken).unlink()
+    newer = python(tmp_path / "bin/python3.13", "echo 3 13")
+    assert broker.ensure(identity, print) == broker.ensure(identity, print) != older
+    assert installed == [sys.executable, newer]
