@@ -3,14 +3,15 @@
 # user who has logged in: Landlock as those kernels have it, and the bounds that a real service manager holds.
 #
 # For contributors: root on a Debian 12 or 13 (amd64), its packages, and the registries that `agentbox run pi` asks. The
-# guest has no network. Without /dev/kvm qemu computes everything, which takes ten times as long.
+# guest has no network. qemu computes every instruction, as CI machines rarely have KVM: minutes for each kernel.
 #
 #   tools/old-kernel.sh                  all kernels below
 #   tools/old-kernel.sh bookworm ...     the kernels of these suites of Debian
 #
 #   WORK    where the image and the kernels are kept   (/var/tmp/agentbox-old-kernel); remove it to make them anew
 #   MIRROR  a Debian mirror                            (http://deb.debian.org/debian)
-#   CHECKS  the steps of tools/old-kernel-guest.sh     (all)
+#   CHECKS  the checks of tools/old-kernel-guest.sh    (all; names with commas between)
+#   ACCEL   what qemu computes with                    (tcg,thread=multi; kvm where that works)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -29,6 +30,7 @@ DRIVERS="virtio_pci virtio_blk ext4"
 say() { printf 'old-kernel: %s\n' "$*"; }
 quietly() { "$@" >"$WORK/log" 2>&1 </dev/null || { tail -n 20 "$WORK/log" >&2; return 1; }; }
 inside() { chroot "$ROOT" "$@"; }
+# shellcheck disable=SC2317 # called by quietly
 as_user() {
     inside setpriv --reuid 1000 --regid 1000 --clear-groups env -i HOME=/home/tester USER=tester LANG=C.UTF-8 \
         PATH=/home/tester/venv/bin:/usr/bin:/bin SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
@@ -64,11 +66,11 @@ put_agentbox() {
         cd ~/agentbox && ~/venv/bin/pip install --quiet --editable ".[test]"
         mkdir -p ~/project && cd ~/project && git init --quiet
         agentbox run pi --engine native -- --version'
+    install -m 644 tools/old-kernel.service "$ROOT/etc/systemd/system/"
+    quietly inside systemctl enable old-kernel.service
+    quietly inside systemctl mask getty.target
     umount "$ROOT/proc" "$ROOT/dev/shm"
     trap - EXIT
-    install -m 644 tools/old-kernel.service "$ROOT/etc/systemd/system/"
-    inside systemctl --quiet enable old-kernel.service
-    inside systemctl --quiet mask getty.target systemd-timesyncd.service
     rm -f "$IMAGE"
     quietly mkfs.ext4 -q -d "$ROOT" "$IMAGE" 6G
 }
@@ -90,9 +92,9 @@ get_kernel() {
     image=$(inside apt-cache "$@" --names-only search '^linux-image-[0-9]+[.][0-9]+[.][0-9]+.*-cloud-amd64$' |
         cut -d ' ' -f 1 | sort -V | tail -n 1)
     version=${image#linux-image-}
-    for package in "$image" "linux-binary-$version" "linux-modules-$version"; do
+    for package in "$image" "linux-base-$version" "linux-binary-$version" "linux-modules-$version"; do
         [ -n "$(inside apt-cache "$@" --names-only search "^$(echo "$package" | sed 's/[.+]/[&]/g')\$")" ] || continue
-        (cd "$kernel/debs" && quietly inside sh -c 'cd "$1" && shift && apt-get "$@"' sh "${kernel#"$ROOT"}/debs" "$@" download "$package")
+        quietly inside env --chdir="${kernel#"$ROOT"}/debs" apt-get "$@" download "$package"
     done
     for deb in "$kernel"/debs/*.deb; do dpkg-deb -x "$deb" "$kernel/files"; done
     make_initramfs "$kernel" "$version"
@@ -107,7 +109,7 @@ make_initramfs() {
     [ ! -d "$1/files/usr/lib/modules" ] || mv "$1/files/usr/lib/modules" "$1/files/lib/"
     inside depmod --basedir "${1#"$ROOT"}/files" "$2"
     cp "$ROOT/bin/busybox" "$initramfs/bin/"
-    # shellcheck disable=SC2086  a list
+    # shellcheck disable=SC2086 # a list
     inside modprobe --dirname "${1#"$ROOT"}/files" --set-version "$2" --all --show-depends $DRIVERS |
         awk '$1 == "insmod" && !seen[$2]++ {print $2}' | while read -r module; do
         name=$(basename "$module" .xz)
@@ -144,7 +146,7 @@ boot() {
 mkdir -p "$WORK"
 quietly apt-get install -y --no-install-recommends qemu-system-x86 debootstrap e2fsprogs cpio
 make_root
-# shellcheck disable=SC2086  a list
+# shellcheck disable=SC2086 # a list
 [ $# -gt 0 ] || set -- $SUITES
 for suite in "$@"; do get_kernel "$suite"; done
 put_agentbox
