@@ -129,16 +129,17 @@ INIT
 
 # --- a run --------------------------------------------------------------------------------------------------------
 
-# The image stays as it is; what the guest says comes out of its second serial port. $2 are more words for the kernel.
+# The image stays as it is; what the guest says comes out of its second serial port.
 boot() {
-    out=$WORK/$1${2:+-${2%%=*}}.txt
-    say "$1${2:+ $2}: starting"
+    out=$WORK/$1.txt
+    say "$1: starting"
     rm -f "$out"
-    qemu-system-x86_64 -machine q35 -accel "${ACCEL:-tcg,thread=multi}" -cpu max -smp 2 -m 3G -nographic -no-reboot -nic none \
+    timeout 60m qemu-system-x86_64 -machine q35 -accel "${ACCEL:-tcg,thread=multi}" -cpu max -smp 2 -m 3G -nographic -no-reboot \
+        -nic none \
         -kernel "$ROOT/kernels/$1/vmlinuz" -initrd "$ROOT/kernels/$1/initramfs.gz" \
-        -append "console=ttyS0 quiet panic=-1 old-kernel.checks=$CHECKS ${2:-}" \
+        -append "console=ttyS0 quiet panic=-1 old-kernel.checks=$CHECKS" \
         -drive "file=$IMAGE,if=virtio,format=raw,snapshot=on" \
-        -serial file:"$WORK/console.txt" -serial file:"$out" -monitor none </dev/null
+        -serial file:"$WORK/console.txt" -serial file:"$out" -monitor none </dev/null >/dev/null || say "qemu ended with $?"
     tr -d '\r' <"$out" | grep '^result:' || true
     grep -q '^result: all: ok' "$out" || { say "$1: FAILED; see $out and $WORK/console.txt"; return 1; }
 }
