@@ -92,11 +92,11 @@ def landlock(abi: int, where: str, world: World) -> Finding:
     if abi >= BEST_ABI:
         return Finding("kernel.landlock", OK, f"Landlock ABI {abi} {where}")
     if abi > 0:
-        missing = " and ".join(what for since, what in ABIS.items() if abi < since)
+        missing = ", ".join(what for since, what in ABIS.items() if abi < since)
         return Finding(
             "kernel.landlock",
             WARNING,
-            f"Landlock ABI {abi} {where} does not cover {missing}",
+            f"Landlock ABI {abi}, which does not cover {missing}, {where}",
             "tools have these ways to the agent's process or files that newer kernels close",
             "use Linux 6.12 or newer",
         )

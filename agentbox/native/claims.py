@@ -31,7 +31,18 @@ UNCLAIMED_ALONE: Mapping[str, str] = {
     "hooks": "Landlock alone keeps no part of a folder read-only: changed hooks are reported",
     "capabilities": "a process of yours keeps the bounding set that you have; no_new_privs makes it void",
 }
-UNSCOPED = "the agent can signal your other processes"
+# What Landlock alone does not stop, by the first ABI that does.
+OLDER_ALONE = {
+    landlock.TRUNCATE_SINCE: "the agent can empty your other files by truncate(2)",
+    landlock.SCOPE_SINCE: "the agent can signal your other processes",
+}
+TRUNCATED = (landlock.TRUNCATE_SINCE, "Linux before 6.2: Landlock does not know truncate(2)")
+UNSCOPED = (landlock.SCOPE_SINCE, "Linux before 6.12: Landlock does not know signals and abstract sockets")
+# By attack, what Landlock does not stop before an ABI: with bubblewrap and alone. There no process is hidden, and no
+# Unix socket is to be had.
+OLDER: Mapping[str, tuple[int, str]] = {"file/truncate": TRUNCATED, "process/signal": UNSCOPED}
+OLDER_BOXED = {**OLDER, "process/socket": UNSCOPED}
+OLDER_UNBOXED = {**OLDER, "process/host-signal": UNSCOPED, "process/host-signal-by-agent": UNSCOPED}
 
 
 def alone() -> str:
@@ -41,7 +52,7 @@ def alone() -> str:
         return ""
     if not landlock.abi():
         return f"{why}, and the kernel has no Landlock: nothing but its own good will keeps the agent from your files"
-    found = [*ALONE, *([UNSCOPED] if landlock.abi() < landlock.SCOPE_SINCE else [])]
+    found = [*ALONE, *(what for since, what in OLDER_ALONE.items() if landlock.abi() < since)]
     return f"{why}, so Landlock alone keeps the agent in: {'; '.join(found)}"
 
 
@@ -81,3 +92,9 @@ def unclaimed(*, alone: bool) -> Mapping[str, str]:
     """Protections of a container that a sandbox does not have, and why."""
     filtered = {"seccomp": f"no filter of system calls: {why}"} if (why := seccomp.missing()) else {}
     return {**UNCLAIMED, **filtered, **(UNCLAIMED_ALONE if alone else {})}
+
+
+def unknown(attack: str, *, alone: bool) -> str:
+    """Why this kernel's Landlock does not stop an attack that newer ones do; empty where it does."""
+    since, why = (OLDER_UNBOXED if alone else OLDER_BOXED).get(attack, (0, ""))
+    return why if landlock.abi() < since else ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 CREATE_RULESET, ADD_RULE = 444, 445
 PATH_BENEATH, NET_PORT, QUERY_ABI = 1, 2, 1
-NET_SINCE, SCOPE_SINCE = 4, 6
+TRUNCATE_SINCE, NET_SINCE, SCOPE_SINCE = 3, 4, 6
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 REFER, TRUNCATE, IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
@@ -45,7 +45,8 @@ def abi() -> int:
 
 
 def _handled(version: int) -> int:
-    return REFER - 1 | sum(right for since, right in ((2, REFER), (3, TRUNCATE), (5, IOCTL_DEV)) if version >= since)
+    later = ((2, REFER), (TRUNCATE_SINCE, TRUNCATE), (5, IOCTL_DEV))
+    return REFER - 1 | sum(right for since, right in later if version >= since)
 
 
 def ruleset(rules: Rules) -> int:

@@ -13,7 +13,7 @@ from typing import IO
 from agentbox.binds import Bind
 from agentbox.harness import Installed
 from agentbox.identity import Identity
-from agentbox.native import bubblewrap, claims, landlock, run
+from agentbox.native import bubblewrap, claims, run
 from agentbox.native.alone import processes
 from agentbox.native.broker import as_user
 from agentbox.native.instance import copy, moved
@@ -32,8 +32,6 @@ from agentbox.verify.world import INSIDE, World
 from agentbox.workspace import TARGET
 
 SLACK = 100
-# What kernels without Landlock's scopes let through: the first always, the others where nothing hides the target.
-SIGNALS = ("process/signal", "process/host-signal", "process/host-signal-by-agent")
 PROGRAMS = Path(__file__).resolve().parent / "inside"
 # By attack, where the reason is another.
 UNTRIED: Mapping[str, str] = {
@@ -78,12 +76,8 @@ class Sandboxes:
             return "it is an attack on containers"
         why = claims.unclaimed(alone=self.alone)
         found = [why[name] for name in sorted(attack.stopped_by) if name in why]
-        if (
-            attack.path in SIGNALS
-            and landlock.abi() < landlock.SCOPE_SINCE
-            and (self.alone or attack.path == SIGNALS[0])
-        ):
-            return claims.UNSCOPED
+        if older := claims.unknown(attack.path, alone=self.alone):
+            return older
         if attack.path in BROKERS and self.python is None:
             return "with this network there is no broker"
         return UNTRIED.get(attack.path) or ("; ".join(found) if len(found) == len(attack.stopped_by) else "")

@@ -26,6 +26,7 @@ from agentbox.binds import Options
 from agentbox.engine import Engine, Facts
 from agentbox.errors import EngineError
 from agentbox.harness import Installed
+from agentbox.native import bubblewrap, claims, landlock
 from agentbox.request import Request
 from agentbox.verify import catalogue, grounds, listener, protections, report, sandboxes, seeds, verdict
 from agentbox.verify.catalogue import Attack
@@ -403,6 +404,42 @@ def test_what_the_native_engine_does_not_claim_is_said_and_all_else_is_tried(alo
     assert "bounds/memory" in left
     for each in mine:
         assert each.path in left or ground.off(each) <= {*sandboxes.WITHOUT, *BY_TRIAL}, each.path
+
+
+@pytest.mark.parametrize(
+    ("abi", "alone", "left"),
+    [
+        (2, False, {"file/truncate", "process/signal", "process/socket"}),
+        (2, True, {"file/truncate", "process/signal", "process/host-signal", "process/host-signal-by-agent"}),
+        (3, False, {"process/signal", "process/socket"}),
+        (6, False, set()),
+        (6, True, set()),
+    ],
+)
+def test_what_an_older_landlock_does_not_know_is_not_claimed(
+    monkeypatch: pytest.MonkeyPatch, abi: int, alone: bool, left: set[str]
+):
+    monkeypatch.setattr(landlock, "abi", lambda: abi)
+    ground = sandboxes.Sandboxes(Installed(("/x/node",), {}, Path("/x"), "1"), None, alone)
+    assert {each.path for each in SHIPPED if ground.unclaimed(each).startswith("Linux before")} == left
+
+
+@pytest.mark.parametrize(
+    ("abi", "said", "unsaid"),
+    [
+        (2, ["empty your other files", "signal your other"], []),
+        (5, ["signal"], ["empty"]),
+        (6, [], ["signal", "empty"]),
+    ],
+)
+def test_what_an_older_landlock_alone_leaves_open_is_said_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, abi: int, said: list[str], unsaid: list[str]
+):
+    monkeypatch.setattr(landlock, "abi", lambda: abi)
+    monkeypatch.setattr(bubblewrap, "missing", lambda: "bubblewrap is not installed")
+    line = claims.alone()
+    assert all(word in line for word in said), line
+    assert not any(word in line for word in unsaid), line
 
 
 def test_attacks_on_the_native_engine_are_none_on_containers(
