@@ -97,7 +97,9 @@ def _build(agent: str, merged: Merged) -> Policy:
         ),
         tmpfs=tuple(Tmpfs(r["path"], to_bytes(r["size"]), r["mode"], r["exec"], r["why"]) for r in rows("tmpfs")),
         links=items("launch.links"),
-        package=Package(value("package.manager"), value("package.name"), value("package.version")),
+        package=Package(
+            value("package.manager"), value("package.name"), value("package.version"), items("package.extras")
+        ),
         command=Command(items("command.argv"), value("command.exe"), value("command.script"), items("command.version")),
         native=Native(value("native.library", {}), value("native.etc", {}), value("native.programs", {})),
         plugins=Plugins(value("plugins.own"), value("plugins.guard"), value("plugins.variable")),

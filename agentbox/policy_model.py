@@ -36,11 +36,12 @@ class Tmpfs(NamedTuple):
 
 
 class Package(NamedTuple):
-    """What is installed: `manager` is npm or pip."""
+    """What is installed: `manager` is npm or pip, which knows `extras`."""
 
     manager: str
     name: str
     version: str
+    extras: tuple[str, ...] = ()
 
 
 class Command(NamedTuple):

@@ -241,6 +241,7 @@ KEYS: dict[str, Key] = {
     "package.manager": Key(manager),
     "package.name": Key(filled),
     "package.version": Key(version),
+    "package.extras": Key(strings),
     "command.argv": Key(strings),
     "command.exe": Key(absolute),
     "command.script": Key(absolute),

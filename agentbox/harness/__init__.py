@@ -38,6 +38,8 @@ def find(policy: Policy, identity: Identity | None = None) -> Installed | None:
     told = cache.record(root)
     if told.get("platform") != str(platform.current()) or told.get("name") != policy.package.name:
         return None
+    if told.get("extras", []) != list(policy.package.extras):
+        return None
     found = describe(policy, root, told)
     return found if all(Path(word).exists() for word in found.argv) else None
 
@@ -97,7 +99,8 @@ def _install(policy: Policy, place: Path, who: Identity, ca_option: str | None, 
                 told = npm.install(job, _npm(who.home, bundles), here)
             else:
                 told = pypi.install(job, _pip(who.home, bundles))
-            facts = {"name": policy.package.name, "version": policy.package.version, "platform": str(here)}
+            package = policy.package
+            facts = {"name": package.name, "version": package.version, "extras": package.extras, "platform": str(here)}
             (root / cache.RECORD).write_text(json.dumps({**facts, **told}, indent=1) + "\n")
     except OSError as error:
         raise _failed(error, place) from None

@@ -155,7 +155,9 @@ class _Pip:
     def fetch(self, wheel: Wheel) -> dict[str, tuple[str, str]]:
         """Download the package and what it needs, each checked by pip against its index. Returns (version, SHA-256) by
         name. What an earlier call has downloaded is not fetched again."""
-        words = [f"--dest={self._wheels}", "--only-binary=:all:", *self._network, f"{wheel.name}=={wheel.version}"]
+        extras = ",".join(self._job.policy.package.extras)
+        asked = f"{wheel.name}[{extras}]=={wheel.version}" if extras else f"{wheel.name}=={wheel.version}"
+        words = [f"--dest={self._wheels}", "--only-binary=:all:", *self._network, asked]
         self._run("download", *words)
         paths = sorted(self._wheels.glob("*.whl"))
         if len({_project(path) for path in paths}) < len(paths):  # of another day, and superseded meanwhile

@@ -16,8 +16,6 @@ from provider import LOGINS, Login, provider, seed, turn
 pytestmark = [pytest.mark.npm, pytest.mark.slow]
 
 SCOUT = "---\nname: scout\ndescription: looks around\ntools: read\n---\nYou are the scout.\n"
-# Hermes is installed here without the library that speaks to Anthropic, which the image has.
-LOGINS_HERE = [each for each in LOGINS if (each.agent, each.variable) != ("hermes", "ANTHROPIC_API_KEY")]
 EXAMPLE = "*/lib/node_modules/@earendil-works/pi-coding-agent/examples/extensions/subagent"
 
 
@@ -28,7 +26,7 @@ def inner(agent: Agent, prefix: str = "") -> Shell:
     )
 
 
-@pytest.mark.parametrize("login", LOGINS_HERE, ids=lambda login: f"{login.agent} {login.variable}")
+@pytest.mark.parametrize("login", LOGINS, ids=lambda login: f"{login.agent} {login.variable}")
 def test_it_works_with_the_placeholder_in_a_state_of_its_own(login: Login, box: NativeBox) -> None:
     agent = AGENTS[login.agent]
     command = replace(agent, turn=turn(login, agent))

@@ -36,6 +36,13 @@ def test_files_and_links_are_those_of_the_image(agent: str):
     assert said.count("ln -s /etc/agentbox/") == len(native.etc)
 
 
+@pytest.mark.parametrize("agent", AGENTS)
+def test_the_image_has_the_same_of_a_package(agent: str):
+    package = policy.load(agent).package
+    extras = f"[{','.join(package.extras)}]" if package.extras else ""
+    assert re.search(rf'"{re.escape(package.name + extras)}[@$"]', said_by_dockerfiles(agent))
+
+
 def test_the_guard_stands_among_an_agents_own_plugins(tmp_path: Path):
     own = tmp_path / "installed/lib/python3.99/site-packages/plugins"
     (own / "memory").mkdir(parents=True)
