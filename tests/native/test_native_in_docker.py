@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from boxes import AGENTS, assert_only_tools_are_refused
+from boxes import AGENTS, Agent, assert_only_tools_are_refused
 from fake_model import FakeModel, Read, Shell
 from native_box import OWN_HOST, ROOT, SHARED, UID, NativeBox, broker_python, make_box, own_python
 
@@ -44,7 +44,9 @@ def inside(box: NativeBox, words: Sequence[str]) -> subprocess.CompletedProcess[
     return subprocess.run([*command, IMAGE, *words], capture_output=True, text=True, check=False, timeout=300)
 
 
-def test_a_whole_turn_in_an_unprivileged_container(box: NativeBox) -> None:
+@pytest.mark.parametrize("agent", AGENTS.values(), ids=AGENTS)
+def test_a_whole_turn_in_an_unprivileged_container(agent: Agent, box: NativeBox) -> None:
+    assert box.run(agent.name, "--version").returncode == 0  # installs it
     planted = [box.put(path, CANARY) for path in PLANTED]
     names = " ".join(map(str, planted))
     refused = inside(box, ["unshare", "--user", "true"])
@@ -52,14 +54,14 @@ def test_a_whole_turn_in_an_unprivileged_container(box: NativeBox) -> None:
     assert inside(box, ["cat", *map(str, planted)]).stdout.count(CANARY) == len(planted), "the control fails"
 
     box.bubblewrap = False  # it is there, and cannot be used: only where the paths are is asked of the box
-    agent, secret = AGENTS["pi"], box.secret(AGENTS["pi"])
+    secret = box.secret(agent)
     box.bubblewrap = True
     script = [Shell(f"cat {secret}; echo status=$?; cat {names}; ls {box.home}/.ssh"), Read(secret)]
     script += [Read(str(path)) for path in planted]
     box.allow(OWN_HOST)
     with FakeModel(script) as model:
         agent.seed(box, model.url.replace("127.0.0.1", OWN_HOST), agent.key)  # type: ignore[arg-type]  # a box as well
-        run = inside(box, box.words("run", "pi", "--engine", "native", *agent.options, "--", *agent.turn))
+        run = inside(box, box.words("run", agent.name, "--engine", "native", *agent.options, "--", *agent.turn))
 
     assert_only_tools_are_refused(run, agent, model)
     assert "user namespaces are not to be had here" in run.stderr
