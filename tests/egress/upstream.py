@@ -7,7 +7,6 @@ import itertools
 import json
 import ssl
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
@@ -24,12 +23,15 @@ class Application:
 
     def __init__(self) -> None:
         self.seen: list[dict[str, Any]] = []
+        self.arrived = 0
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await _lifespan(receive, send)
         headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
-        query = {name: values[0] for name, values in parse_qs(scope["query_string"].decode()).items()}
+        query = {
+            name: values[0] for name, values in parse_qs(scope["query_string"].decode(), keep_blank_values=True).items()
+        }
         request = {"path": scope["path"], "headers": headers, "query": query, "http": scope.get("http_version", "")}
         self.seen.append(request)
         if scope["type"] == "websocket":
@@ -61,14 +63,22 @@ class Application:
         await _answer(send, pieces, extra)
 
     async def do_events(self, request: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Server-sent events, each with the time at which it was sent."""
+        """Server-sent events: one after the other, or, `awaited`, each once the one before is known to have arrived."""
+        self.arrived = 0
         pause, count = float(request["query"].get("pause", 0.3)), int(request["query"].get("count", 4))
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
-        for _ in range(count):
-            line = f"data: {time.monotonic()}\n\n".encode()
+        for number in range(count):
+            line = f"data: {number}\n\n".encode()
             await send({"type": "http.response.body", "body": line, "more_body": True})
             await asyncio.sleep(pause)
+            while "awaited" in request["query"] and self.arrived <= number:
+                await asyncio.sleep(0.01)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def do_arrived(self, request: dict[str, Any], receive: Receive, send: Send) -> None:
+        """An event has."""
+        self.arrived += 1
+        await self.do_echo(request, receive, send)
 
     async def do_slow(self, request: dict[str, Any], receive: Receive, send: Send) -> None:
         """Take a while before the first byte."""
