@@ -121,7 +121,9 @@ def refused(records: audit.Records, identity: Identity) -> str:
     }
     if not found:
         return ""
-    first = [run.refusal(record) for record in islice(found.values(), HOSTS)]
+    # Those first that could be allowed: a name that does not exist was refused too.
+    ordered = sorted(found.values(), key=lambda record: not text(record, "remedy", 300))
+    first = [run.refusal(record) for record in islice(ordered, HOSTS)]
     rest = f" and {len(found) - HOSTS} more" if len(found) > HOSTS else ""
     shown = ", ".join(event.allow_host or _place(event.fields) for event in first) + rest
     cure = next((event.allow for event in first if event.allow), "")
