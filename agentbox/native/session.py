@@ -21,7 +21,7 @@ from agentbox.native import kept
 from agentbox.native.broker import Broker, as_user
 
 # A broker takes half a second to start. An agent that ends sooner than this without asking for one gets none.
-PATIENCE = 0.6
+PATIENCE = 1.0
 
 
 @dataclass(slots=True)
