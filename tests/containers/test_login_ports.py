@@ -9,11 +9,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 from boxes import Box, finished
+from browser import CODE, got
 
 from agentbox import policy
 
@@ -25,7 +24,6 @@ for (const port of [53692, 1455]) http.createServer(answer).listen(port, "127.0.
 require("node:fs").writeFileSync("/workspace/listens", "");
 setInterval(() => {}, 1000);
 """
-CODE = "/callback?code=c0de&state=5tate"
 # Where the pinned versions say which ports they listen on.
 SOURCES = {
     "pi": ("/usr/local/lib/node_modules/@earendil-works/pi-coding-agent/dist/bundle", {53692, 1455, 1456}),
@@ -61,22 +59,6 @@ def listening(box: Box, *options: str) -> Iterator[str]:
     finally:
         running.terminate()
         running.wait(30)
-
-
-def got(port: int) -> str:
-    """The answer to what a browser would ask; empty where nobody answers."""
-    end = time.monotonic() + 15
-    while time.monotonic() < end:
-        try:
-            with urlopen(f"http://127.0.0.1:{port}{CODE}", timeout=5) as answer:
-                return str(answer.read().decode())
-        except URLError as error:
-            if isinstance(error.reason, ConnectionRefusedError):
-                return ""
-            time.sleep(0.3)
-        except OSError:
-            time.sleep(0.3)
-    return ""
 
 
 @pytest.mark.parametrize("mode", ["allowlist", "open"])

@@ -9,12 +9,11 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
 
 import psutil
 import pytest
 from boxes import AGENTS
+from browser import CODE, browser, got
 from fake_model import FakeModel, Shell
 from native_box import OWN_HOST, UID, NativeBox, as_user, own, own_python
 
@@ -38,8 +37,6 @@ for (const [port, host] of [[53692, "127.0.0.1"], [1455, undefined], [1456, "0.0
 setInterval(() => {}, 1000);
 """
 PORTS = (53692, 1455, 1456)
-CODE = "/callback?code=c0de&state=5tate"
-browser = build_opener(ProxyHandler({}))
 
 
 @contextmanager
@@ -58,22 +55,6 @@ def listening(box: NativeBox, *options: str) -> Iterator[subprocess.Popen[str]]:
     finally:
         running.terminate()
         running.wait(30)
-
-
-def got(port: int, host: str = "127.0.0.1") -> str:
-    """The answer to what a browser would ask; empty where nobody answers."""
-    end = time.monotonic() + 15
-    while time.monotonic() < end:
-        try:
-            with browser.open(f"http://{host}:{port}{CODE}", timeout=5) as answer:
-                return str(answer.read().decode())
-        except URLError as error:
-            if isinstance(error.reason, ConnectionRefusedError):
-                return ""
-            time.sleep(0.3)
-        except OSError:
-            time.sleep(0.3)
-    return ""
 
 
 def publishers() -> list[psutil.Process]:
