@@ -90,12 +90,12 @@ def _lines(addresses: Mapping[str, str]) -> list[str]:
 
 
 def _published(policy: Policy, options: Options) -> list[str]:
-    return [f"127.0.0.1:{port.host}:{port.container}" for port in policy.ports if port.name in options.ports]
+    return [f"127.0.0.1:{port.host}:{port.container}" for port in policy.published(options.ports)]
 
 
 def _answered(policy: Policy, options: Options) -> dict[str, str]:
     """What the entrypoint passes on to the container's loopback."""
-    found = [str(port.container) for port in policy.ports if port.name in options.ports and port.for_login]
+    found = [str(port.container) for port in policy.published(options.ports) if port.for_login]
     return {"AGENTBOX_LOGIN_PORTS": " ".join(found)} if found else {}
 
 

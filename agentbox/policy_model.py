@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from agentbox.hosts import Host
@@ -191,3 +191,7 @@ class Policy(NamedTuple):
     credentials: tuple[Credential, ...]
     ports: tuple[Port, ...]
     origin: Mapping[str, tuple[str, ...]]
+
+    def published(self, names: Collection[str]) -> list[Port]:
+        """The ports of these names."""
+        return [port for port in self.ports if port.name in names]

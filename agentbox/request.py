@@ -22,9 +22,9 @@ NO_KEYS = Keys()
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`command` is all of it, `private` the values Compose fills in by name. `alter`
-    changes the engine's description of it, a compose model or agentbox.native.parts.Parts, before anything is made of
-    it: how `agentbox verify` takes one protection away. `ended` is called with the run's records when all is over."""
+    """`command` is all of it, `private` the values Compose fills in by name. `alter` changes the engine's description
+    of it, a compose model or agentbox.native.parts.Parts, before anything is made of it: how `agentbox verify` takes
+    one protection away. `ended` is called with the run's records when all is over."""
 
     policy: Policy
     identity: Identity

@@ -138,7 +138,7 @@ def _broker(request: Request, folder: Path, audit: Path, run_id: str, own: str) 
         folder=folder,
         audit=audit,
         engine_version=(request.facts or NO_FACTS).version,
-        ports=[port.container for port in request.policy.ports if port.name in request.ports],
+        ports=[port.container for port in request.policy.published(request.ports)],
         environ=os.environ,
         bundle=certificates(bundle, "CA bundle") if bundle else None,
     )

@@ -18,7 +18,7 @@ from typing import Any
 from bench.jobs import WORK
 from bench.startup import AGENTBOX, newcomer, side_by_side
 
-GOALS = {"start": 0.150, "work": 1.10, "memory": 40}
+GOALS = {"start": 150, "work": 1.10, "memory": 40}
 # The second time in one sandbox: its own start is the first table's business, and Node's caches begin empty.
 TIMED = "( {0} ) > /dev/null; s=$(date +%s%N); ( {0} ) > /dev/null && e=$(date +%s%N) && echo $(( (e - s) / 1000 ))"
 
@@ -55,7 +55,7 @@ def starts(work: Path, env: dict[str, str], rounds: int, *, docker: bool) -> Non
     node, script = (next(root.glob(f"**/{name}")) for name in ("bin/node", "dist/bundle/cli.js"))
     one, other = side_by_side(mine("native"), [str(node), str(script), "--version"], rounds * 2, env)
     print("| pi --version | native | beside | | goal |\n|---|---|---|---|---|")
-    print(f"| bare | {one:.3f} s | {other:.3f} s | +{(one - other) * 1000:.0f} ms | +150 ms |", flush=True)
+    print(f"| bare | {one:.3f} s | {other:.3f} s | +{(one - other) * 1000:.0f} ms | +{GOALS['start']} ms |", flush=True)
     if docker:
         one, other = side_by_side(mine("native"), mine("docker"), rounds, env)
         print(f"| Docker | {one:.3f} s | {other:.3f} s | {one / other:.2f} | |", flush=True)

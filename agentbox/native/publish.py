@@ -10,16 +10,10 @@ import subprocess
 
 from agentbox.errors import EngineError
 from agentbox.native.broker import as_user
-from agentbox.policy_model import Port
 from agentbox.request import Request
 from agentbox.resources import lib
 
 PIDFD_GETFD = 438
-
-
-def ports(request: Request) -> list[Port]:
-    """Those that were asked for."""
-    return [port for port in request.policy.ports if port.name in request.ports]
 
 
 class Published:
@@ -30,7 +24,7 @@ class Published:
         self.identity = request.identity
         self.alone = alone
         self.apart = not alone and request.policy.network.mode != "open"
-        self.wanted = ports(request)
+        self.wanted = request.policy.published(request.ports)
         self.listeners: list[socket.socket] = []
         self.processes: list[subprocess.Popen[bytes]] = []
 

@@ -16,7 +16,7 @@ from agentbox.forwarder import POLL_SECONDS, Forwarder
 from agentbox.harness import Installed
 from agentbox.hostenv import paranoid
 from agentbox.native import alone as landlocked
-from agentbox.native import bubblewrap, environment, harness, join, landlock, layout, limits, publish, seccomp
+from agentbox.native import bubblewrap, environment, harness, join, landlock, layout, limits, seccomp
 from agentbox.native.broker import Broker
 from agentbox.native.bubblewrap import Box
 from agentbox.native.instance import moved
@@ -160,7 +160,7 @@ def _start(parts: Parts, request: Request) -> Start:
     if parts.box is not None:
         return _in_namespaces(start, parts, parts.box, brokered=request.brokered)
     port = None if request.policy.network.mode == "open" else parts.port
-    serve = [each.container for each in publish.ports(request)]
+    serve = [each.container for each in request.policy.published(request.ports)]
     start.words = landlocked.confinement(
         start, parts.layout.folder, parts.rules, port, filtered=parts.filtered, serve=serve
     )
