@@ -217,9 +217,11 @@ def _home(parts: Parts, context: Context) -> None:
 
 
 def _among_others(parts: Parts, context: Context) -> None:
-    """In no domain but the vault's. The bound on processes would be one for all trials."""
+    """In no domain but the vault's. The bound on processes would be one for all trials; and what Node compiled
+    beforehand lies where this agent could write, and later ones start from it."""
     del context
     parts.rules = None
+    parts.environ["NODE_DISABLE_COMPILE_CACHE"] = "1"
     parts.limits.pop("nproc", None)
 
 

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 UID = 10_404
 # One cache for all boxes of this machine: agents and the broker are installed once.
 SHARED = Path(tempfile.gettempdir()) / f"agentbox-native-{os.environ.get('AGENTBOX_TEST_USER', 'test')}"
+INSTALLED = SHARED / "cache/agentbox"
 OWN_HOST = "host.docker.internal"
 NEW_ENOUGH = "import sys, venv, ssl, ensurepip; sys.exit(sys.version_info < (3, 12))"
 

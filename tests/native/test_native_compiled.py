@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from native_box import UID, NativeBox
+from native_box import INSTALLED, UID, NativeBox
 
 from agentbox import policy
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.npm, pytest.mark.slow]
 VERSION = policy.load("pi").package.version
 ACCEPTED = "dist/bundle/cli-runtime.js was accepted"
 # Each way a tool has to a file: its content, itself, another in its place or beside it, and the folder.
-CHANGES = """cd "$1" && file=$(find . -type f -size +100k) && folder=$(dirname "$file")
+CHANGES = """cd "$1" && file=$(find . -type f -size +100k | head -n 1) && folder=$(dirname "$file")
 echo x >> "$file"; truncate -s 0 "$file"; cp /etc/hostname "$folder/new"; mv "$file" "$folder/other"
 rm -rf "$file"; mkdir "$1/more"; rm -rf "$folder"; chmod 700 "$file"; ls > /dev/null && echo tried"""
 
@@ -27,7 +27,7 @@ rm -rf "$file"; mkdir "$1/more"; rm -rf "$folder"; chmod 700 "$file"; ls > /dev/
 def compiled(box: NativeBox) -> Iterator[Path]:
     """The folder, as the first start made it."""
     assert box.run("pi", "--version", options=("--network", "none")).returncode == 0
-    folder = Path(box.environment()["XDG_CACHE_HOME"]) / "agentbox/pi" / VERSION / "compile-cache"
+    folder = INSTALLED / "pi" / VERSION / "compile-cache"
     yield folder
     shutil.rmtree(folder.with_name("aside"), ignore_errors=True)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from boxes import AGENTS, assert_only_tools_are_refused
 from fake_model import FakeModel, Read, Shell
-from native_box import OWN_HOST, NativeBox
+from native_box import INSTALLED, OWN_HOST, NativeBox
 
 from agentbox import policy
 
@@ -22,7 +22,7 @@ PI = policy.load("pi").package
 def install(box: NativeBox, folder: Path, version: str = "9.9.9") -> None:
     """As `npm install --global --prefix FOLDER` would leave pi there: agentbox's own copy, called another version."""
     assert box.run("pi", "--version", options=("--network", "none")).returncode == 0
-    own = Path(box.environment()["XDG_CACHE_HOME"]) / "agentbox/pi" / PI.version
+    own = INSTALLED / "pi" / PI.version
     subprocess.run(["cp", "-a", "--reflink=auto", f"{own}/.", folder], check=True)
     package = folder / "lib/node_modules" / PI.name
     told = json.loads((package / "package.json").read_text())

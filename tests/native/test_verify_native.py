@@ -14,9 +14,10 @@ from typing import Any
 
 import psutil
 import pytest
-from native_box import UID, NativeBox, as_user, own_python
+from native_box import INSTALLED, UID, NativeBox, as_user, own_python
 from reporting import show
 
+from agentbox import policy
 from agentbox.native import claims
 from agentbox.verify import catalogue, sandboxes, verdict
 
@@ -72,11 +73,15 @@ def named(paths: list[str]) -> list[str]:
 
 
 def test_all_attacks_that_are_claimed_are_denied(box: NativeBox, pytestconfig: pytest.Config) -> None:
+    cache = INSTALLED / "pi" / policy.load("pi").package.version / "compile-cache"
+    assert box.run("pi", "--version", options=("--network", "none")).returncode == 0
+    before = sorted(cache.rglob("*"))
     said = verify(box)
     found = by_level(said)
     wrong = [each for each in said["verdicts"] if each["verdict"] in ("breach", "not proven")]
 
     assert (wrong, said["code"]) == ([], 0)
+    assert sorted(cache.rglob("*")) == before != []  # the controls leave nothing in it
     assert {each["name"] for each in said["verdicts"]} == {
         each.name for each in SHIPPED if "native" in each.engines and "pi" in each.agents
     }
