@@ -47,7 +47,9 @@ class BuildTree(build_py):
         package = ROOT / "agentbox" if self.editable_mode else Path(self.build_lib) / "agentbox"
         if NATIVE:
             environment = {**os.environ, "CC": COMPILER, "OUTDIR": str((package / "lib").resolve())}
-            subprocess.run(["sh", str(ROOT / "csrc" / "build.sh")], env=environment, check=True)
+            if subprocess.run(["sh", str(ROOT / "csrc" / "build.sh")], env=environment, check=False).returncode != 0:
+                # An editable installation goes on after any other exception, with the objects of before.
+                raise SystemExit("agentbox: csrc/build.sh failed: the compiler's words are above")
         if not self.editable_mode:
             for name in TREES:
                 target = package / "_tree" / name

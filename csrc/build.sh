@@ -11,10 +11,10 @@ mkdir -p "$out"
 # _FORTIFY_SOURCE and _FILE_OFFSET_BITS make open and open64 one symbol at compile time: the wrappers need both.
 flags="-std=gnu11 -O2 -Wall -Wextra -Werror -fvisibility=hidden -D_GNU_SOURCE -U_FORTIFY_SOURCE -U_FILE_OFFSET_BITS
 	-fstack-protector-strong -ffile-prefix-map=$src=csrc"
-core="place.c policy.c rules.c path.c say.c load.c identity.c resolve.c sight.c"
+core="abi.c place.c policy.c rules.c path.c say.c load.c identity.c resolve.c sight.c"
 preload="$core domain.c process.c keep.c guard.c audit.c exec.c spawn.c syscall.c strings.c real.c interpose.c interpose_exec.c vfork.c"
 launch="$core domain.c preflight.c launch.c"
-enter="say.c connect.c listen.c publish.c enter.c"
+enter="abi.c say.c connect.c listen.c publish.c enter.c"
 
 compile() { # OUTPUT OPTION-OR-SOURCE...
 	target=$1

@@ -12,7 +12,7 @@
 
 /* Older headers lack some of these. The numbers are the same on every architecture. */
 enum { CREATE_RULESET = 444, ADD_RULE = 445, RESTRICT_SELF = 446 };
-enum { RULE_PATH_BENEATH = 1, QUERY_ABI = 1, DEPTH_MAX = 32, DIRENTS = 1024 };
+enum { RULE_PATH_BENEATH = 1, DEPTH_MAX = 32, DIRENTS = 1024 };
 
 #define EXECUTE (UINT64_C(1) << 0)
 #define WRITE_FILE (UINT64_C(1) << 1)
@@ -53,13 +53,6 @@ struct walk {
 	size_t len;
 	char path[VAULT_PATH_MAX];
 };
-
-int vault_landlock_abi(void)
-{
-	long abi = sys_call(CREATE_RULESET, 0, 0, QUERY_ABI, 0, 0, 0);
-
-	return abi > 0 ? (int)abi : 0;
-}
 
 bool vault_is_confined(void)
 {
@@ -254,7 +247,7 @@ static int raise_one(struct walk *walk, const struct vault_rule *rule)
 
 	if (right_around(walk, rule) >= rule->right || vault_judge(walk->policy, walk->path).right != rule->right)
 		return 0;
-	fd = sys_open_plain(rule->path.text);
+	fd = vault_open_plain(rule->path.text);
 	vault_sight_add(walk->sight, rule->path.text, fd, false);
 	if (fd < 0)
 		return 0;
@@ -275,7 +268,7 @@ static int grant_place(struct walk *walk, const struct vault_text *place)
 
 	if (right == VAULT_DENY)
 		return 0;
-	fd = sys_open_plain(place->text);
+	fd = vault_open_plain(place->text);
 	if (fd < 0)
 		return 0;
 	memcpy(walk->path, place->text, place->len + 1);
@@ -353,6 +346,8 @@ int vault_enter(int ruleset)
 
 	if (result >= 0)
 		result = (int)sys_call(RESTRICT_SELF, ruleset, 0, 0, 0, 0, 0);
+	if (result >= 0)
+		result = vault_cover_truncation();
 	/* Landlock has 16 layers; who has them all got them from here, and one is as good as sixteen. */
 	return result == -E2BIG ? 0 : result;
 }

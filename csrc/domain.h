@@ -3,21 +3,13 @@
 #ifndef AGENTBOX_DOMAIN_H
 #define AGENTBOX_DOMAIN_H
 
+#include "abi.h"
 #include "vault.h"
-
-enum {
-	VAULT_ABI_TRUNCATE = 3,
-	VAULT_ABI_IOCTL_DEV = 5,
-	VAULT_ABI_SCOPE = 6,
-};
 
 /* A file of the image directly in the vault's tree, readable for all and granted to no domain: whoever cannot open it is
  * confined already. Only root could take it away, and then the one effect is a second, equal layer. A link to it
  * (place.h) is where a process that has no policy yet finds it. */
 #define VAULT_PROBE ".probe"
-
-/* The running kernel's Landlock ABI, 0 where it has none. */
-int vault_landlock_abi(void);
 
 bool vault_is_confined(void);
 

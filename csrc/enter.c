@@ -33,6 +33,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "abi.h"
 #include "connect.h"
 #include "publish.h"
 #include "say.h"
@@ -282,6 +283,16 @@ static void load_filter(int fd, int asked)
 	close(fd);
 }
 
+static void enter_domain(int ruleset)
+{
+	if (syscall(RESTRICT_SELF, ruleset, 0) != 0)
+		fail("Landlock");
+	close(ruleset);
+	errno = -vault_cover_truncation();
+	if (errno)
+		fail("seccomp, for a kernel whose Landlock does not know truncate(2)");
+}
+
 static void give_up(const struct options *options)
 {
 	/* Whoever started us ignores these, so that a ^C ends the agent alone. */
@@ -291,10 +302,8 @@ static void give_up(const struct options *options)
 		report((int)options->control, options->listen >= 0 ? listen_on(options->listen) : -1);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		fail("no_new_privs");
-	if (options->landlock >= 0 && syscall(RESTRICT_SELF, (int)options->landlock, 0) != 0)
-		fail("Landlock");
 	if (options->landlock >= 0)
-		close((int)options->landlock);
+		enter_domain((int)options->landlock);
 	if (options->seccomp >= 0)
 		load_filter((int)options->seccomp, options->asked);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdarg.h>
 
+#include "abi.h"
 #include "guard.h"
 #include "real.h"
 
@@ -81,8 +82,13 @@ VAULT_EXPORT FILE *freopen(const char *path, const char *mode, FILE *stream)
 
 VAULT_EXPORT int truncate(const char *path, off_t size)
 {
+	int result;
+
 	NEED(truncate);
-	return vault_may_change("truncate", AT_FDCWD, path) ? real.truncate(path, size) : -1;
+	if (!vault_may_change("truncate", AT_FDCWD, path))
+		return -1;
+	result = real.truncate(path, size);
+	return result < 0 && errno == EACCES ? vault_truncate(path, size) : result;
 }
 
 VAULT_EXPORT int unlink(const char *path)

@@ -39,8 +39,6 @@ void vault_check_kernel(bool paranoid)
 	if (abi == 0)
 		object(paranoid, "the running kernel has no Landlock", " (CONFIG_SECURITY_LANDLOCK, and landlock in lsm=)",
 		       "only the interposer keeps tools from the agent's files, and static programs pass it");
-	else if (abi < VAULT_ABI_TRUNCATE)
-		missing = "truncate(2), device ioctls, signals and abstract sockets";
 	else if (abi < VAULT_ABI_IOCTL_DEV)
 		missing = "device ioctls, signals and abstract sockets";
 	else if (abi < VAULT_ABI_SCOPE)

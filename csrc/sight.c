@@ -1,6 +1,7 @@
 /* The change time of a directory moves with every name in it, and nobody can set it. */
 #include <string.h>
 
+#include "abi.h"
 #include "sight.h"
 #include "sys.h"
 
@@ -63,7 +64,7 @@ void vault_sight_add(struct vault_sight *sight, const char *path, int fd, bool l
 
 static enum vault_view compare(const struct vault_sight *sight, const struct vault_seen *seen, const struct timespec *now)
 {
-	int fd = sys_open_plain(sight->text + seen->path);
+	int fd = vault_open_plain(sight->text + seen->path);
 	struct vault_seen here;
 
 	identify(fd, &here);

@@ -50,14 +50,6 @@ static inline int sys_openat(int dir, const char *path, int flags, int mode)
 	return (int)sys_call(SYS_openat, dir, (long)path, flags, mode, 0, 0);
 }
 
-/* O_PATH, by a path in which nothing is a symlink. openat2 has one number on every architecture; older headers lack it. */
-static inline int sys_open_plain(const char *path)
-{
-	struct { uint64_t flags, mode, resolve; } how = {O_PATH | O_CLOEXEC, 0, 4 /* RESOLVE_NO_SYMLINKS */};
-
-	return (int)sys_call(437, AT_FDCWD, (long)path, (long)&how, sizeof how, 0, 0);
-}
-
 static inline int sys_close(int fd)
 {
 	return (int)sys_call(SYS_close, fd, 0, 0, 0, 0, 0);

@@ -207,7 +207,7 @@ class World:
             os.chown(path, UID, UID)
         AUTH.chmod(0o600)
 
-    def _enter(self, uid: int, landlock: bool) -> Callable[[], None]:
+    def _enter(self, uid: int, landlock: bool, then: Callable[[], None] = lambda: None) -> Callable[[], None]:
         def enter() -> None:
             _check(_libc.setns(self._namespace, CLONE_NEWNS), "setns")
             os.chdir(self.work)
@@ -218,6 +218,7 @@ class World:
             _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
             if not landlock:
                 _block_landlock()
+            then()
 
         return enter
 
@@ -228,16 +229,22 @@ class World:
         env: dict[str, str] | None = None,
         uid: int = UID,
         landlock: bool = True,
+        then: Callable[[], None] = lambda: None,
         **options: Any,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program in this world; with ``launch`` as the head of the launch chain."""
+        """Run a program in this world; with ``launch`` as the head of the launch chain. ``then`` is called before it."""
         words = [str(word) for word in argv]
         if launch:
             words.insert(0, str(self.launcher))
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(self.work), "LANG": "C.UTF-8", **(env or {})}
         options = {"timeout": 60, "text": True, "errors": "backslashreplace", "stdin": subprocess.DEVNULL, **options}
         return subprocess.run(  # the child enters the namespace before it execs
-            words, env=environment, preexec_fn=self._enter(uid, landlock), capture_output=True, check=False, **options
+            words,
+            env=environment,
+            preexec_fn=self._enter(uid, landlock, then),
+            capture_output=True,
+            check=False,
+            **options,
         )
 
     @property

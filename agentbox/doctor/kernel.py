@@ -19,7 +19,7 @@ from agentbox.identity import Identity
 
 BEST_ABI = 6
 # By the first ABI that has it (csrc/preflight.c says the same at each start).
-ABIS = {3: "truncate(2)", 5: "device ioctls", 6: "signals and abstract sockets"}
+ABIS = {5: "device ioctls", 6: "signals and abstract sockets"}
 SYS_LANDLOCK = 444
 UNLIMITED_V1 = 1 << 60
 DELEGATE = (

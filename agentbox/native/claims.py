@@ -31,16 +31,11 @@ UNCLAIMED_ALONE: Mapping[str, str] = {
     "hooks": "Landlock alone keeps no part of a folder read-only: changed hooks are reported",
     "capabilities": "a process of yours keeps the bounding set that you have; no_new_privs makes it void",
 }
-# What Landlock alone does not stop, by the first ABI that does.
-OLDER_ALONE = {
-    landlock.TRUNCATE_SINCE: "the agent can empty your other files by truncate(2)",
-    landlock.SCOPE_SINCE: "the agent can signal your other processes",
-}
-TRUNCATED = (landlock.TRUNCATE_SINCE, "Linux before 6.2: Landlock does not know truncate(2)")
+SIGNALS_ALONE = "the agent can signal your other processes"
 UNSCOPED = (landlock.SCOPE_SINCE, "Linux before 6.12: Landlock does not know signals and abstract sockets")
 # By attack, what Landlock does not stop before an ABI: with bubblewrap and alone. There no process is hidden, and no
 # Unix socket is to be had.
-OLDER: Mapping[str, tuple[int, str]] = {"file/truncate": TRUNCATED, "process/signal": UNSCOPED}
+OLDER: Mapping[str, tuple[int, str]] = {"process/signal": UNSCOPED}
 OLDER_BOXED = {**OLDER, "process/socket": UNSCOPED}
 OLDER_UNBOXED = {**OLDER, "process/host-signal": UNSCOPED, "process/host-signal-by-agent": UNSCOPED}
 
@@ -52,7 +47,7 @@ def alone() -> str:
         return ""
     if not landlock.abi():
         return f"{why}, and the kernel has no Landlock: nothing but its own good will keeps the agent from your files"
-    found = [*ALONE, *(what for since, what in OLDER_ALONE.items() if landlock.abi() < since)]
+    found = [*ALONE, *([SIGNALS_ALONE] if landlock.abi() < landlock.SCOPE_SINCE else [])]
     return f"{why}, so Landlock alone keeps the agent in: {'; '.join(found)}"
 
 

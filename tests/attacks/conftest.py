@@ -19,6 +19,7 @@ PROGRAMS = {
     "read_dynamic": ("read.c",),
     "read_static": ("read.c", "-static"),
     "write_static": ("write.c", "-static"),
+    "empty_static": ("empty.c", "-static"),
     "read_asm": ("read_asm.c", "-static", "-nostdlib", "-fno-stack-protector"),
 }
 

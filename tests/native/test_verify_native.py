@@ -15,7 +15,9 @@ from typing import Any
 import psutil
 import pytest
 from native_box import INSTALLED, UID, NativeBox, as_user, own_python
+from older_landlock import pretend
 from reporting import show
+from vault_world import PR_SET_NO_NEW_PRIVS, _libc
 
 from agentbox import policy
 from agentbox.native import claims
@@ -53,10 +55,11 @@ CONTAINED = {
 SECONDS = 60
 
 
-def verify(box: NativeBox, *words: str, agent: str = "pi", off: tuple[str, ...] = ()) -> dict[str, Any]:
+def verify(box: NativeBox, *words: str, agent: str = "pi", off: tuple[str, ...] = (), **options: Any) -> dict[str, Any]:
     """What it says in JSON, with its exit code."""
     program = [*own_python(), "-c", WITHOUT.format(off=off)]
-    said = as_user([*program, agent, "--engine", "native", "--json", *words], env=box.environment(), cwd=box.workspace)
+    program += [agent, "--engine", "native", "--json", *words]
+    said = as_user(program, env=box.environment(), cwd=box.workspace, **options)
     assert said.stdout, said.stderr
     return {**json.loads(said.stdout), "code": said.returncode}
 
@@ -104,6 +107,21 @@ def test_without_just_one_protection_it_is_red_in_the_right_family(box: NativeBo
     said = verify(box, *named([*through, other]), off=(name,))
     assert by_level(said) == {"breach": through, "denied": [other]}
     assert said["code"] == 1
+
+
+def test_with_an_older_landlock_the_same_files_are_denied(box: NativeBox) -> None:
+    if not box.bubblewrap:  # the supervisor of its connections leaves no room for who answers the question
+        box.put(".config/agentbox/config.toml", '[network]\nmode = "open"\n')
+    said = verify(box, *named(["file/*", "process/signal"]), preexec_fn=_abi_2)
+    found = by_level(said)
+    assert (found.keys() - {"denied", "not claimed here", "refused by the kernel"}, said["code"]) == (set(), 0)
+    assert "file/truncate" in found["denied"]
+    assert "process/signal" in found["not claimed here"]
+
+
+def _abi_2() -> None:
+    _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    pretend(2)
 
 
 @pytest.mark.parametrize("agent", ["claude", "opencode", "hermes"])

@@ -253,7 +253,7 @@ def test_compose_that_hangs(machine: Machine):
     ("abi", "level", "word"),
     [
         (6, "ok", "ABI 6"), (5, "warning", "does not cover signals and abstract sockets"),
-        (1, "warning", "does not cover truncate(2), device ioctls, signals"), (-errno.ENOSYS, "error", "built without"),
+        (1, "warning", "does not cover device ioctls, signals"), (-errno.ENOSYS, "error", "built without"),
         (-errno.EOPNOTSUPP, "error", "not enabled at boot"), (-errno.EPERM, "error", "seccomp filter"),
     ],
 )  # fmt: skip

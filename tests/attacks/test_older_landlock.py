@@ -1,0 +1,123 @@
+"""The attacks where Landlock is older, and what stands in for what it does not know there."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fast import slow_but
+from older_landlock import pretend
+from vault_world import AUTH, SECRET, SETTINGS, STATE, World
+
+from agentbox import resources
+
+pytestmark = pytest.mark.vault
+
+SOURCE = (Path(__file__).parent / "src/attack.c").read_text()
+ATTACKS = re.findall(r"(?<!define )ATTACK\((\w+)\)", SOURCE.split("attacks[] = {")[1].split("#undef")[0])
+BEFORE_SCOPES = "Landlock knows signals and abstract sockets since ABI 6"
+OPEN = ("send_signal", "send_signal_to_thread", "abstract_socket")
+ABIS = (1, 2, 3, 4, 5)
+WAYS = ("truncate", "openat", "openat-neither", "openat-high-bits", "openat2", "open", "x32-truncate", "i386-truncate")
+# Refused by the kernel of these tests itself, on some machines.
+NO_CONTROL = ("x32-truncate", "i386-truncate")
+
+
+@pytest.fixture(autouse=True)
+def fresh(worlds: dict[str, World]) -> None:
+    for world in worlds.values():
+        world.reset()
+
+
+@pytest.mark.parametrize("abi", slow_but([2], ABIS))
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_attack_is_refused(worlds: dict[str, World], request: pytest.FixtureRequest, attack: str, abi: int) -> None:
+    if attack in OPEN:
+        request.applymarker(pytest.mark.xfail(reason=BEFORE_SCOPES, strict=True))
+    world = worlds["vault"]
+    before = state_of(world)
+    done = world.run(
+        "./agent", "execvp", "./attack", attack, launch=True, env={"SECRET_TOKEN": SECRET, "SETTLED": "1"},
+        then=functools.partial(pretend, abi),
+    )  # fmt: skip
+    assert f"Landlock ABI {abi} of this kernel does not cover" in done.stderr
+    assert SECRET not in done.stdout
+    assert done.returncode not in (0, 2), done.stdout + done.stderr
+    assert "agent: signalled" not in done.stderr
+    assert state_of(world) == before
+
+
+@pytest.mark.parametrize("then", [functools.partial(pretend, 2), lambda: None], ids=["ABI 2", "the kernel's own"])
+@pytest.mark.parametrize("path", [SETTINGS, AUTH], ids=["one that tools may read", "one that they may not"])
+@pytest.mark.parametrize("way", WAYS)
+def test_file_is_not_emptied_without_being_opened_for_writing(
+    worlds: dict[str, World], way: str, path: Path, then: Callable[[], None]
+) -> None:
+    if way not in NO_CONTROL:
+        control = worlds["control"].run(
+            "./agent", "execvp", "./empty_static", way, path, env={"PARANOID_MODE": "false"}
+        )
+        assert (control.returncode, worlds["control"].read(path)) == (0, ""), control.stderr
+    world = worlds["vault"]
+    before = world.read(path)
+    done = world.run("./agent", "execvp", "./empty_static", way, path, launch=True, then=then)
+    assert done.returncode != 0
+    assert world.read(path) == before != ""
+
+
+WORK = {
+    "truncate(1)": "truncate -s 3 file",
+    "truncate(2)": """python3 -c 'import os; os.truncate("file", 3)'""",
+    "syscall(2)": "python3 -c 'import ctypes; assert not ctypes.CDLL(None).syscall({number}, b\"file\", 3)'",
+    ">": "printf abc > file",
+    "creat": "dd if=/dev/zero of=file bs=3 count=1",
+}
+
+
+@pytest.mark.parametrize("command", WORK.values(), ids=WORK.keys())
+def test_tool_still_truncates_what_it_may_write(worlds: dict[str, World], command: str) -> None:
+    world = worlds["vault"]
+    (world.work / "file").write_text("a longer text")
+    (world.work / "file").chmod(0o666)
+    script = command.replace("{number}", "76" if os.uname().machine == "x86_64" else "45")
+    done = world.run("./agent", "execvp", "sh", "-c", script, launch=True, then=functools.partial(pretend, 2))
+    assert done.returncode == 0, done.stderr
+    assert (world.work / "file").stat().st_size == 3
+
+
+# The domain around an agent that stands in nothing else: it may read all, and write nothing.
+OUTER = """
+import ctypes, os, sys
+from agentbox.native import landlock
+rules = landlock.Rules()
+rules.add(landlock.RUN, ["/"])
+domain, (how, *command) = landlock.ruleset(rules), sys.argv[1:]
+os.set_inheritable(domain, True)
+if how == "bare":
+    ctypes.CDLL(None).syscall(446, domain, 0)
+    os.execv(command[0], command)
+os.execv(how, [how, "--landlock", str(domain), "--", *command])
+"""
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way not in NO_CONTROL])
+def test_agent_in_landlock_alone_empties_nothing_of_the_users(programs: Path, tmp_path: Path, way: str) -> None:
+    enter = resources.lib("agentbox-enter")
+    file = tmp_path / "a file of the user's"
+    left = {}
+    for how in ("bare", str(enter)):
+        file.write_text("thesis")
+        words = [sys.executable, "-c", OUTER, how, str(programs / "empty_static"), way, str(file)]
+        subprocess.run(words, check=False, preexec_fn=functools.partial(pretend, 2), capture_output=True)
+        left[how] = file.read_text()
+    assert left == {"bare": "", str(enter): "thesis"}  # the control: the domain and nothing else
+
+
+def state_of(world: World) -> list[str | None]:
+    return world.read_all([AUTH, SETTINGS, STATE / "extensions/one.js", STATE / "extensions/evil.js", STATE / ".env"])
