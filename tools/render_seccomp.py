@@ -23,7 +23,7 @@ EPERM = 1
 def load() -> dict[str, Any]:
     table = tomllib.loads(TABLE.read_text())
     names = [name for key in ("allow", "refuse") for group in table[key] for name in group["names"]]
-    names += [rule["name"] for rule in table["filter"]]
+    names += {rule["name"] for rule in table["filter"]}
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise SystemExit(f"{TABLE.name}: named twice: {', '.join(twice)}")

@@ -56,6 +56,8 @@ def on_terminal(request, argument):
 
 
 known = numbers()
+RLIMIT_CORE = 4
+no_core = (ctypes.c_ulong * 2)()
 report = {name: attempt(known[name], *[-1] * 6) for name in sys.argv[1:] if name in known}
 report |= {
     "socket AF_INET": attempt(known["socket"], 2, 1, 0),
@@ -65,6 +67,11 @@ report |= {
     "personality ADDR_NO_RANDOMIZE": attempt(known["personality"], 0x40000),
     "clone": attempt(known["clone"], SIGCHLD, 0, 0, 0, 0),
     "clone CLONE_NEWUSER": attempt(known["clone"], CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0),
+    "prlimit64 of another": attempt(known["prlimit64"], os.getpid(), RLIMIT_CORE, ctypes.addressof(no_core), 0),
+    "prlimit64 of another, a question": attempt(
+        known["prlimit64"], os.getpid(), RLIMIT_CORE, 0, ctypes.addressof(no_core)
+    ),
+    "prlimit64 of its own": attempt(known["prlimit64"], 0, RLIMIT_CORE, ctypes.addressof(no_core), 0),
     "ioctl TIOCSTI": on_terminal(termios.TIOCSTI, b"x"),
     "ioctl TIOCSTI with upper bits": on_terminal(0xDEADBEEF << 32 | termios.TIOCSTI, b"x"),
     "ioctl TIOCLINUX": on_terminal(TIOCLINUX, b"\x06"),

@@ -63,7 +63,9 @@ def test_without_the_profile_the_call_gets_through(name: str, ours: dict[str, in
     assert unconfined[name] not in (EPERM, ENOSYS)
 
 
-@pytest.mark.parametrize("name", ["socket AF_ALG", "socket AF_VSOCK", "personality ADDR_NO_RANDOMIZE"])
+@pytest.mark.parametrize(
+    "name", ["socket AF_ALG", "socket AF_VSOCK", "personality ADDR_NO_RANDOMIZE", "prlimit64 of another"]
+)
 def test_arguments_are_filtered(name: str, ours: dict[str, int], unconfined: dict[str, int]) -> None:
     assert ours[name] == EPERM
     assert unconfined[name] != EPERM
@@ -101,7 +103,13 @@ def test_namespaces_cannot_be_cloned(ours: dict[str, int]) -> None:
     assert ours["clone CLONE_NEWUSER"] == EPERM
 
 
-@pytest.mark.parametrize("name", ["landlock_create_ruleset", "socket AF_INET", "personality query", "clone"])
+NEEDED = (
+    *("landlock_create_ruleset", "socket AF_INET", "personality query", "clone"),
+    *("prlimit64 of its own", "prlimit64 of another, a question"),
+)
+
+
+@pytest.mark.parametrize("name", NEEDED)
 def test_what_agents_need_is_allowed(name: str, ours: dict[str, int]) -> None:
     assert ours[name] == 0
 
