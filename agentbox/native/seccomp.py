@@ -14,12 +14,12 @@ from agentbox.native import kept
 from agentbox.resources import tree
 
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
-SOCK_STREAM, SOCK_TYPE = 1, 0xF
+SOCK_STREAM, SOCK_SEQPACKET, SOCK_TYPE = 1, 5, 0xF
 # Landlock looks at the ports of connections, not at addresses: agentbox-enter's supervisor looks at both. What would
 # connect on another way, and what would let others in, is not there.
 ASKED = ("connect",)
 SERVING = ("bind", "listen")  # asked besides where the agent may let others in at a port or two
-LEFT_OUT = ("connect", "listen", "socket", "sendto", "sendmsg", "sendmmsg")
+LEFT_OUT = ("connect", "listen", "sendto", "sendmsg", "sendmmsg")
 SENDS = {"sendto": 3, "sendmsg": 2, "sendmmsg": 3}  # and which argument is their flags
 MSG_FASTOPEN = 0x20000000
 # Address family, and type and protocol where only some will do. Where no network namespace stands around it, an agent
@@ -32,6 +32,13 @@ SOCKETS_WITHOUT_NAMESPACE = (
     (AF_INET6, SOCK_STREAM, 6),
     (AF_NETLINK, None, None),
 )
+# Nor may there be a pair of datagram sockets: sendto(2) from one of them goes to any Unix socket by its path.
+PAIRS = (SOCK_STREAM, SOCK_SEQPACKET)
+# What other processes of the user's share where there is no IPC namespace, by numbers: Landlock knows no such thing.
+SHARED = (
+    "msgctl", "msgget", "msgrcv", "msgsnd", "semctl", "semget", "semop", "semtimedop", "shmat", "shmctl", "shmdt",
+    "shmget", "mq_getsetattr", "mq_notify", "mq_open", "mq_timedreceive", "mq_timedsend", "mq_unlink",
+)  # fmt: skip
 # The same with the host's network: UDP too.
 SOCKETS_ON_THE_NETWORK = ((AF_INET, None, None), (AF_INET6, None, None), (AF_NETLINK, None, None))
 VARIANTS: dict[str, dict[str, bool]] = {
@@ -84,7 +91,9 @@ def _made(*, namespace: bool = False, network: bool = False, serving: bool = Fal
 
     profile = json.loads((tree("containers") / "seccomp.json").read_text())
     made = pyseccomp.SyscallFilter(pyseccomp.ERRNO(profile["defaultErrnoRet"]))
-    left_out = () if namespace else ("socket",) if network else (*LEFT_OUT, *(SERVING if serving else ()))
+    left_out = () if namespace else ("socketpair", "socket", *SHARED)
+    if not namespace and not network:
+        left_out += (*LEFT_OUT, *(SERVING if serving else ()))
     for rule in profile["syscalls"]:
         action = pyseccomp.ALLOW if rule["action"] == "SCMP_ACT_ALLOW" else pyseccomp.ERRNO(rule["errnoRet"])
         conditions = [_condition(pyseccomp, each) for each in rule.get("args", [])]
@@ -99,6 +108,9 @@ def _made(*, namespace: bool = False, network: bool = False, serving: bool = Fal
                 pyseccomp.Arg(2, pyseccomp.EQ, protocol),
             ]
         _add(made, pyseccomp, pyseccomp.ALLOW, "socket", conditions)
+    for kind in () if namespace else PAIRS:
+        conditions = [pyseccomp.Arg(1, pyseccomp.MASKED_EQ, SOCK_TYPE, kind)]
+        _add(made, pyseccomp, pyseccomp.ALLOW, "socketpair", conditions)
     if not namespace and not network:
         _broker_only(made, pyseccomp, (*ASKED, *(SERVING if serving else ())))
     with os.fdopen(os.memfd_create("agentbox-seccomp", os.MFD_CLOEXEC), "w+b") as file:
