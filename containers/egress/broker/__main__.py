@@ -144,6 +144,7 @@ async def serve(args: argparse.Namespace, live: Live, resolver: Resolver) -> Non
     from mitmproxy.master import Master
     from mitmproxy.options import Options
 
+    from broker import asides
     from broker.above import ProxyAbove
     from broker.credentials import Credentials
     from broker.gate import Gate, Leftovers
@@ -154,6 +155,7 @@ async def serve(args: argparse.Namespace, live: Live, resolver: Resolver) -> Non
     master = Master(Options())
     proxy = Proxyserver()
     enlarge(proxy.connections)
+    asides.mask(live)
     gate = Gate(live, resolver, audit, outside(), shared_loopback=args.shared_loopback)
     ready = Ready(rules, args.state / "ready", proxy.servers)
     master.addons.add(gate, Credentials(live), proxy, TlsConfig(), Leftovers(proxy.connections), ready)

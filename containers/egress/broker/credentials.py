@@ -39,6 +39,8 @@ class Credentials:
         flow.metadata[MASKS] = exchange.replacements(pairs, in_base64=basic)
         # An answer can only be searched as it is.
         flow.request.headers["accept-encoding"] = "identity"
+        if flow.request.headers.get("te", "").strip().lower() != "trailers":
+            flow.request.headers.pop("te", None)
         if flow.request.scheme != "https" and not rules.decide(host, flow.request.port).private:
             return
         for (rule, _), pair in zip(found, pairs, strict=True):
@@ -60,7 +62,7 @@ class Credentials:
         response.data.reason = exchange.mask(response.data.reason, masks)
         _mask_fields(response.headers, masks)
         has_body = flow.request.method != "HEAD" and response.status_code not in (204, 304)
-        if has_body and response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        if has_body and _is_compressed(response.headers):
             _refuse(response)
             return
         sized = "content-length" in response.headers
@@ -82,6 +84,12 @@ class Credentials:
             if masked != message.content:
                 message.content = masked
         flow.websocket.messages.clear()
+
+
+def _is_compressed(headers: http.Headers) -> bool:
+    content = headers.get("content-encoding", "").strip().lower()
+    transfer = headers.get("transfer-encoding", "").strip().lower()
+    return content not in ("", "identity") or transfer not in ("", "identity", "chunked")
 
 
 def _mask_fields(headers: http.Headers, masks: list[exchange.Replacement]) -> None:
