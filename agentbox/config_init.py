@@ -81,8 +81,12 @@ def write(identity: Identity, *, user: bool) -> Path:
         raise UsageError(str(path), "is there already", f"look at it: agentbox config check {path}") from None
     except OSError as error:
         raise UsageError(str(path), f"cannot be written: {os.strerror(error.errno or errno.EIO)}") from None
-    with os.fdopen(fd, "w") as file:
-        if os.geteuid() == 0:
-            os.fchown(file.fileno(), identity.uid, identity.gid)
-        file.write(USER if user else WORKSPACE)
+    try:
+        with os.fdopen(fd, "w") as file:
+            if os.geteuid() == 0:
+                os.fchown(file.fileno(), identity.uid, identity.gid)
+            file.write(USER if user else WORKSPACE)
+    except OSError as error:
+        path.unlink()  # or half a file would be in the way of the next try
+        raise OSError(error.errno, error.strerror, str(path)) from None
     return path

@@ -53,11 +53,15 @@ def write_file(path: Path, content: bytes, identity: Identity, mode: int = 0o600
     """Write a file of the identity's, whole or not at all: whoever looks sees the old one or the new. With `keep`, what
     is there already stays."""
     part = path.with_name(f".{path.name}.{threading.get_native_id()}")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode), "wb") as file:
-        file.write(content)
-        os.fchmod(file.fileno(), mode)
-        if os.geteuid() == 0:
-            os.fchown(file.fileno(), identity.uid, identity.gid)
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode), "wb") as file:
+            file.write(content)
+            os.fchmod(file.fileno(), mode)
+            if os.geteuid() == 0:
+                os.fchown(file.fileno(), identity.uid, identity.gid)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None  # a failed write names no file
     if not keep:
         part.replace(path)
         return

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gc
 import importlib
-import os
-import select
 import sys
 
 import click
 
 from agentbox import __version__
+from agentbox.cli import streams
 from agentbox.errors import AgentboxError
 
 COMMANDS = {
@@ -76,34 +75,35 @@ def root() -> None:
     """
 
 
-def _unread() -> bool:
-    """Whether who read our output is gone, as in `agentbox verify --list | head -1`."""
-    output = select.poll()
-    output.register(1, 0)
-    return any(event & select.POLLERR for _, event in output.poll(0))
-
-
 def main() -> None:
     """The entry point. The only place where an error becomes a message and an exit code."""
     gc.set_threshold(50_000)  # modules stay, and searching them for garbage took a tenth of a start
+    streams.open_closed()
     try:
         code = root.main(prog_name="agentbox", standalone_mode=False)
-        if sys.stdout:  # None where it was closed from the start
-            sys.stdout.flush()
+        sys.stdout.flush()
     except click.exceptions.Abort:
         code = 130
     except KeyboardInterrupt:
         code = 130
     except click.ClickException as error:
-        error.show()
+        with streams.last_words():
+            error.show()
         code = error.exit_code
     except AgentboxError as error:
-        print(error.lines(), file=sys.stderr)
+        with streams.last_words():
+            print(error.lines(), file=sys.stderr)
         code = error.exit_code
     except (BrokenPipeError, SystemExit):  # the latter is click's word for the former
-        if not _unread():
+        if not streams.unread():
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        streams.drop(1)
         code = 141
+    except OSError as error:
+        if (known := streams.of_a_disk(error)) is None:
+            raise
+        with streams.last_words():
+            print(known.lines(), file=sys.stderr)
+        code = known.exit_code
     gc.freeze()  # or the interpreter would search all of it once more
     sys.exit(code if isinstance(code, int) else 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -244,6 +245,25 @@ def test_an_interrupted_build_says_so(engine, docker, home: Path):
     assert (process.returncode, said) == (130, "")
     assert "agentbox: build: interrupted\n" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [(["init", "--user"], "config.toml"), (["init"], ".agentbox.toml"), (["allow", "x.org"], "allowed.toml")],
+)
+def test_a_file_that_the_disk_does_not_take_leaves_nothing_half_written(home: Path, words: list[str], name: str):
+    def no_room() -> None:  # as where a disk is full, for everything but pipes
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+    command = [sys.executable, "-m", "agentbox", *words]
+    done = subprocess.run(command, preexec_fn=no_room, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (125, "")
+    assert done.stderr.endswith(f"{name}: File too large\n")
+    assert done.stderr.startswith("agentbox: ")
+    assert not [path for path in home.rglob("*") if name in path.name]
+    # The control: with room, it is written.
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert [path for path in home.rglob("*") if name in path.name]
 
 
 def test_disk_full(call: Call, engine, docker):

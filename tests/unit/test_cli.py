@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +65,35 @@ def test_a_reader_that_is_gone_ends_it_quietly(home, words: list[str]):
     # The control: to somebody who reads, the same says something.
     read = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (read.returncode, read.stdout != "", read.stderr) == (0, True, "")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["agents"], ["config"], ["verify", "--list"]])
+def test_output_that_no_disk_takes_is_one_line(home, words: list[str]):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "agentbox", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 125
+    assert re.fullmatch("agentbox: (standard output|writing): No space left on device\nHint: df .*\n", done.stderr)
+
+
+@pytest.mark.parametrize(("words", "code"), [(["nope"], 2), (["config", "nope"], 2), (["agents"], 0)])
+def test_errors_that_no_disk_takes_change_no_exit_code(home, words: list[str], code: int):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "agentbox", *words], stdout=subprocess.PIPE, stderr=full, check=False
+        )
+    assert done.returncode == code
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_closed_descriptors_are_never_a_file_of_ours(home, closed: tuple[int, ...]):
+    shut = " ".join(f"{fd}>&-" for fd in closed)
+    command = ["sh", "-c", f'exec "$@" {shut}', "sh", sys.executable, "-m", "agentbox", "allow", "example.org"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == ("" if 2 in closed else "example.org for all agents\n")
+    assert (home / ".config/agentbox/allowed.toml").read_text().endswith('host = "example.org"\n')
 
 
 def test_a_broken_pipe_that_is_not_our_output_is_no_quiet_end(call, monkeypatch: pytest.MonkeyPatch):
