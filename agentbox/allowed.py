@@ -72,12 +72,16 @@ def add(identity: Identity, entry: Entry) -> bool:
     return entry not in before
 
 
-def remove(identity: Identity, host: str) -> list[Entry]:
-    """Forget every entry for `host`; returns them."""
+def remove(identity: Identity, host: str, agent: str = "", workspace: str = "") -> list[Entry]:
+    """Forget every entry for `host`, or those of one agent, or of one folder; returns them."""
     before = entries(path(identity))
-    gone = [entry for entry in before if entry.host == host]
+    gone = [
+        entry
+        for entry in before
+        if entry.host == host and agent in ("", entry.agent) and workspace in ("", entry.workspace)
+    ]
     if gone:
-        _write(identity, [entry for entry in before if entry.host != host])
+        _write(identity, [entry for entry in before if entry not in gone])
     return gone
 
 

@@ -53,7 +53,8 @@ def parse_options(options: tuple[str, ...]) -> dict[str, str]:
     found = {}
     for option in options:
         agent, equals, version = option.partition("=")
-        check_agent(agent)
+        if equals:
+            check_agent(agent)
         if not equals or (check_version(version) and version != PINNED):
             raise UsageError(f"--version-of {option}", "is not AGENT=VERSION", "for example --version-of pi=0.87.1")
         found[agent] = version

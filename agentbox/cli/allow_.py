@@ -11,7 +11,8 @@ import click
 from agentbox import allowed, hosts
 from agentbox import identity as identities
 from agentbox.cli import common, complete
-from agentbox.errors import UsageError
+from agentbox.errors import UsageError, one_line
+from agentbox.identity import Identity
 from agentbox.policy import check_agent
 
 
@@ -20,7 +21,7 @@ from agentbox.policy import check_agent
 @click.option("--agent", metavar="AGENT", default="", help="For this agent only.", shell_complete=common.complete_agent)
 @click.option("--here", is_flag=True, help="For the current folder (or WORKDIR) only.")
 @click.option("--private", is_flag=True, help="Although its address is not public: a server in your own network.")
-@click.option("--remove", is_flag=True, help="Take it back, for later runs.")
+@click.option("--remove", is_flag=True, help="Take it back, for later runs: everywhere, or as --agent and --here say.")
 def command(names: tuple[str, ...], agent: str, here: bool, private: bool, remove: bool) -> None:
     """Let agents reach HOST: at once where one runs, and from now on. Without HOST, list what was allowed so.
 
@@ -31,12 +32,13 @@ def command(names: tuple[str, ...], agent: str, here: bool, private: bool, remov
     if agent:
         check_agent(agent)
     if not names:
+        if remove:
+            raise UsageError("--remove", "needs a host", "`agentbox allow` lists what was allowed")
         _show(allowed.entries(allowed.path(who)))
         return
     for host in names:
         if remove:
-            if not allowed.remove(who, host):
-                raise UsageError(host, "is not among what was allowed", "`agentbox allow` lists it")
+            _remove(who, host, agent, _here() if here else "")
             continue
         if host == "*":
             raise UsageError(host, "would allow everything", "for one session: agentbox run --network open")
@@ -48,7 +50,20 @@ def command(names: tuple[str, ...], agent: str, here: bool, private: bool, remov
         running = f"; {len(told)} running now" if told else ""
         if hosts.sounds_private(hosts.parse(host, private=private)):
             common.say(f"{host} sounds private: where its address is, it is refused without --private")
-        click.echo(f"{host} for {agent or 'all agents'}{f' in {entry.workspace}' if here else ''}{running}", err=True)
+        click.echo(f"{_said(entry)}{running}", err=True)
+
+
+def _remove(who: Identity, host: str, agent: str, workspace: str) -> None:
+    gone = allowed.remove(who, host, agent, workspace)
+    if not gone:
+        raise UsageError(host, "is not among what was allowed", "`agentbox allow` lists it")
+    for entry in gone:
+        click.echo(f"no longer {_said(entry)}", err=True)
+
+
+def _said(entry: allowed.Entry) -> str:
+    place = f" in {one_line(entry.workspace)}" if entry.workspace else ""
+    return f"{entry.host} for {entry.agent or 'all agents'}{place}"
 
 
 def _here() -> str:

@@ -232,5 +232,6 @@ def pick(engine: Engine, name: str | None) -> list[str]:
     found = engine.containers(*own())
     names = [item.name for item in found if name is None or name in (item.name, item.labels[AGENT])]
     if not names:
-        raise UsageError(name or "agentbox", "nothing of that name is running", "agentbox ps lists what runs")
+        cause = "nothing of that name is running" if name else "none of yours is running"
+        raise UsageError(name or "containers", cause, "agentbox ps lists what runs")
     return names

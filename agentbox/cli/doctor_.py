@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -30,17 +29,18 @@ def command(fix: bool, quiet: bool, as_json: bool) -> int:
     from agentbox import doctor
     from agentbox.doctor.finding import OK, World
 
-    found = doctor.examine(World())
-    done = doctor.repair(found) if fix else []
-    if done:
+    with terminal.waiting("looking at this machine"):
         found = doctor.examine(World())
+        done = doctor.repair(found) if fix else []
+        if done:
+            found = doctor.examine(World())
     shown = [finding for finding in found if not quiet or finding.level != OK]
     if as_json:
         click.echo(json.dumps(_data(shown, done), indent=2))
     else:
         for text in done:
             click.echo(f"fixed: {one_line(text)}")
-        (_table if sys.stdout.isatty() else _lines)(shown)
+        (_table if terminal.wide() else _lines)(shown)
         click.echo(_summary(found))
     return 1 if any(finding.level == "error" for finding in found) else 0
 
@@ -90,4 +90,5 @@ def _summary(found: list[Finding]) -> str:
     count = {level: sum(each.level == level for each in found) for level in COLOURS}
     fixable = sum(each.repair is not None and each.level != "ok" for each in found)
     more = f"; agentbox doctor --fix mends {fixable}" if fixable else ""
-    return f"{count['error']} errors, {count['warning']} warnings, {count['ok']} in order{more}"
+    shown = [f"{count[level]} {level}{'' if count[level] == 1 else 's'}" for level in ("error", "warning")]
+    return f"{', '.join(shown)}, {count['ok']} in order{more}"

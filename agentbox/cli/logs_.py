@@ -15,18 +15,20 @@ from agentbox.cli import common, complete, terminal
 @click.option("-n", "--tail", type=click.IntRange(0), metavar="LINES", help="Only the last lines.")
 @click.option("--raw", is_flag=True, help="Byte for byte, control characters and all.")
 def command(name: str | None, follow: bool, tail: int | None, raw: bool) -> None:
-    """Show the output of a running container: of NAME (a container or an agent), or of the newest.
+    """Show the output of a running container: of NAME (a container or an agent), or of the newest. A native session has
+    none: it writes to its own terminal.
 
     Control characters are written out (\\x1b), so that what an agent printed does not steer this terminal; --raw leaves
     them.
     """
-    from agentbox.engine import Engine
     from agentbox.errors import UsageError
 
-    if name is not None and (found := common.sessions(name)):
+    found = common.sessions(name)
+    if found and (name is not None or not common.containers()):
         cause = "a native session writes to the terminal it was started on, and nobody keeps a copy"
         raise UsageError(found[0].name, cause, "redirect its output when you start it, or use --engine docker")
-    engine = Engine()
+    if (engine := common.engine_if_any()) is None:
+        raise UsageError(name or "containers", "none is running", "agentbox ps lists what runs")
     chunks = engine.logs(common.pick(engine, name)[0], follow=follow, tail=tail)
     if not raw:
         terminal.show_output(chunks)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import click
 
-from agentbox.cli import common
+from agentbox.cli import common, terminal
 
 
 @click.command("purge")
 @click.option(
     "--state", is_flag=True, help="Also remove the agents' state in your home: settings, history, credentials."
 )
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before --state removes anything.")
 def command(state: bool, yes: bool) -> None:
-    """Remove your images and the agents in your cache. The agents' state stays unless --state says otherwise."""
+    """Remove your images and the agents in your cache, which a run makes again. The agents' state stays unless --state
+    says otherwise; your configuration and agentbox's own records stay.
+    """
     import shutil
 
     from agentbox.compose import tag
@@ -30,9 +32,12 @@ def command(state: bool, yes: bool) -> None:
         click.echo("\n".join(map(str, folders)), err=True)
         click.confirm("Remove these folders with the credentials in them?", abort=True, err=True)
     for name in sorted(images, key=lambda name: name.endswith("-base:latest")):
-        engine.remove_image(name)  # type: ignore[union-attr]  # else no image
+        with terminal.waiting(f"removing {name}"):
+            engine.remove_image(name)  # type: ignore[union-attr]  # else no image
         click.echo(name)
-    if cached := cache.purge(who):
+    with terminal.waiting(f"removing {who.own_cache}"):
+        cached = cache.purge(who)
+    if cached:
         click.echo(cached)
     for folder in folders:
         shutil.rmtree(folder.resolve())

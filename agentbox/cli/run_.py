@@ -72,6 +72,8 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     git = hostenv.start_git(who.home)
     mounts = common.mounts(folders, more, who, allow_home=allow_home)
     asked = versions.parse_options(version_of)
+    for other in asked.keys() - {agent}:
+        raise UsageError(f"--version-of {other}", f"this is a run of {agent}", f"agentbox build --version-of {other}=…")
     if use_installed and agent in asked:
         raise UsageError("--use-installed", "takes the version that is there", "leave --version-of out")
     policy = common.load(agent, who, asked, mounts[0].source, network)

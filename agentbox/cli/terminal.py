@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 QUIET = "agentbox.quiet"
+WIDE = 72
 
 
 def _set_quiet(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -71,10 +72,31 @@ def progress() -> Iterator[Callable[[str], None]]:
     if is_quiet() or not sys.stderr.isatty() or _dumb():
         yield say
         return
-    from rich.text import Text
+    with _status("") as report:
+        yield report
 
-    with console(sys.stderr).status("building") as status:
-        yield lambda line: status.update(Text(one_line(line), no_wrap=True, overflow="ellipsis"))
+
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """A status line on a terminal, nothing elsewhere: for what takes a second or two."""
+    if is_quiet() or not sys.stderr.isatty() or _dumb():
+        yield
+        return
+    with _status(text):
+        yield
+
+
+@contextmanager
+def _status(text: str) -> Iterator[Callable[[str], None]]:
+    """One line of stderr that says what is done and how long that has taken, gone at the end."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
+
+    rest = Column(no_wrap=True, overflow="ellipsis", ratio=1)
+    columns = SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False, table_column=rest)
+    with Progress(*columns, console=console(sys.stderr), transient=True, expand=True) as shown:
+        task = shown.add_task(text, total=None)
+        yield lambda line: shown.update(task, description=one_line(line))
 
 
 def show_output(chunks: Iterable[bytes]) -> None:
@@ -87,6 +109,11 @@ def show_output(chunks: Iterable[bytes]) -> None:
         sys.stdout.write(visible(text.removesuffix(held).replace("\r\n", "\n")))
         if "\n" in text:  # the engine's SDK hands on a terminal's output byte by byte
             sys.stdout.flush()
+
+
+def wide() -> bool:
+    """Whether stdout is a terminal with room for a column of sentences beside others."""
+    return sys.stdout.isatty() and console().width >= WIDE
 
 
 def table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:

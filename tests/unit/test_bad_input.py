@@ -148,12 +148,22 @@ def test_unset_variable_by_name(call: Call):
     assert_refused(call("run", "-e", "NOT_SET_ANYWHERE"), 2, "is not set", "Hint:")
 
 
+def test_variable_without_a_name(call: Call):
+    assert_refused(call("run", "-e", "=x"), 2, "agentbox: -e =x: ", "Hint: write -e NAME=VALUE")
+
+
 def test_dashboard_of_an_agent_without(call: Call):
     assert_refused(call("run", "pi", "--dashboard"), 2, "has no dashboard")
 
 
 def test_version_of_nonsense(call: Call):
-    assert_refused(call("run", "--version-of", "pi"), 2, "is not AGENT=VERSION")
+    for words in ("pi", "0.87.1", "pi=x y"):
+        assert_refused(call("run", "--version-of", words), 2, f"--version-of {words}: is not AGENT=VERSION", "Hint:")
+
+
+def test_version_of_an_agent_that_does_not_run(call: Call, home: Path):
+    assert_refused(call("run", "pi", "--version-of", "claude=1.0.0"), 2, "--version-of claude: this is a run of pi")
+    assert "1.0.0" not in call("agents")[1]
 
 
 def test_docker_not_installed(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -145,6 +145,12 @@ def test_stop_and_logs_of_nothing(call, engine):
         assert "nothing of that name is running" in err
 
 
+def test_logs_of_nothing_at_all(call, engine):
+    engine.answers["GET /containers/json"] = (200, [])
+    code, _, err = call("logs")
+    assert (code, "containers: none of yours is running" in err) == (2, True), err
+
+
 def test_another_users_container_is_left_alone(call, engine):
     """The engine is asked for the labels of one's own."""
     engine.answers["GET /containers/json"] = (200, [CONTAINER])
@@ -164,6 +170,8 @@ def test_without_an_engine_there_is_nothing_to_list(call, home, monkeypatch, tmp
         (["purge", "-y"], 0),
         (["clean"], 0),
         (["stop", "pi"], 2),
+        (["logs"], 2),
+        (["logs", "pi"], 2),
     ):
         code, out, err = call(*args)
         assert (code, "is not running" in err or "not installed" in err) == (expected, True), (args, out, err)
@@ -211,6 +219,30 @@ def test_allow_keeps_nothing_that_has_no_effect(call, home, host: str, hint: str
 def test_allow_says_of_private_names_what_they_need(call, home, words: list[str], said: bool):
     code, _, err = call("allow", *words)
     assert (code, "without --private" in err) == (0, said)
+
+
+ALLOWED = ("x.org for all agents", "x.org for pi", "x.org for pi in {}", "y.org for all agents")
+
+
+@pytest.mark.parametrize(
+    ("words", "gone"),
+    [
+        (["x.org"], ALLOWED[:3]),
+        (["x.org", "--agent", "pi"], ALLOWED[1:3]),
+        (["x.org", "--here"], ALLOWED[2:3]),
+        (["x.org", "--here", "--agent", "claude"], ()),
+        (["z.org"], ()),
+        ([], ()),
+    ],
+)
+def test_allow_takes_back_what_is_named_and_says_so(call, home, words: list[str], gone: tuple[str, ...]):
+    for each in (["x.org"], ["x.org", "--agent", "pi"], ["x.org", "--agent", "pi", "--here"], ["y.org"]):
+        assert call("allow", *each)[0] == 0
+    code, _, err = call("allow", "--remove", *words)
+    assert code == (0 if gone else 2), err
+    if gone:
+        assert err == "".join(f"no longer {line}\n" for line in gone).format(home / "project")
+    assert len(call("allow")[1].splitlines()) == 1 + len(ALLOWED) - len(gone)
 
 
 def test_purge_asks_before_it_removes_state(call, engine, home):
