@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 # All cores; tests/conftest.py says what stays together. WORKERS=0 runs all in one process.
 WORKERS ?= logical
 PYTEST  = $(BIN)/pytest -n $(WORKERS)
+# Where it is set, each worker and each `agentbox` that a test starts would compile its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 C_FILES = $(wildcard csrc/*.c csrc/*.h)
 
 .PHONY: help venv build test check lint format bench docs record engine clean
