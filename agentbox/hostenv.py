@@ -139,9 +139,7 @@ def _with_extra(
     for number, item in enumerate(extra):
         name, equals, value = item.partition("=")
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise UsageError(
-                f"-e {name or item}", "is not the name of a variable", "write -e NAME=VALUE, or -e NAME"
-            )
+            raise UsageError(f"-e {name or item}", "is not the name of a variable", "write -e NAME=VALUE, or -e NAME")
         if equals:
             private[f"AGENTBOX_ENV_{number}"] = value
             model[name] = f"${{AGENTBOX_ENV_{number}}}"

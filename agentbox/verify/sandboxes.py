@@ -224,7 +224,7 @@ def _among_others(parts: Parts, context: Context) -> None:
     beforehand lies where this agent could write, and later ones start from it."""
     del context
     parts.rules = None
-    parts.environ["NODE_DISABLE_COMPILE_CACHE"] = "1"
+    parts.environ |= {"NODE_DISABLE_COMPILE_CACHE": "1"}
     parts.limits.pop("nproc", None)
 
 
