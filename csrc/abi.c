@@ -4,6 +4,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -12,11 +13,11 @@
 #include "sys.h"
 
 /* Older headers lack some of these. The numbers are the same on every architecture. */
-enum { IO_URING_SETUP = 425, OPENAT2 = 437, CREATE_RULESET = 444, QUERY_ABI = 1 };
+enum { PIDFD_SEND_SIGNAL = 424, IO_URING_SETUP = 425, OPENAT2 = 437, CREATE_RULESET = 444, QUERY_ABI = 1 };
 
 #if defined(__x86_64__)
 #define THIS_MACHINE AUDIT_ARCH_X86_64
-#define X32 0x40000000u	/* the bit that tells the calls of x32, which have the same numbers here */
+#define X32 0x40000000u	/* the bit that tells the calls of x32 */
 #define OPEN SYS_open
 #else
 #define THIS_MACHINE AUDIT_ARCH_AARCH64
@@ -38,15 +39,16 @@ int vault_landlock_abi(void)
 #define RETURN(what) BPF_STMT(BPF_RET | BPF_K, what)
 #define REFUSE(error) RETURN(SECCOMP_RET_ERRNO | (error))
 
-/* Such a kernel asks Landlock when a file is opened, for what it is opened for: truncate(2) opens nothing, and O_TRUNC empties also
- * what is opened to read, or (with both bits of O_ACCMODE) for neither. openat2's flags are in memory, where a filter cannot
- * look, and io_uring opens without a call: callers know both to be missing. Both architectures are little-endian, so that an
- * argument's low half comes first. */
+/* Both architectures are little-endian, so that an argument's low half comes first. */
+
+/* Before VAULT_ABI_TRUNCATE the kernel asks Landlock when a file is opened, for what it is opened for: truncate(2) opens nothing,
+ * and O_TRUNC empties also what is opened to read, or (with both bits of O_ACCMODE) for neither. openat2's flags are in memory,
+ * where a filter cannot look, and io_uring opens without a call: callers know both to be missing. */
 static const struct sock_filter no_truncation[] = {
 	LOAD(arch),
 	IF(THIS_MACHINE, 0, 16),
 	LOAD(nr),
-	KEEP(~X32),
+	IF_ANY(X32, 14, 0),
 	IF(SYS_openat, 7, 0),
 	IF(SYS_truncate, 14, 0),
 	IF(OPENAT2, 12, 0),
@@ -66,13 +68,46 @@ static const struct sock_filter no_truncation[] = {
 	REFUSE(EACCES),
 };
 
+/* Before VAULT_ABI_SCOPE Landlock does not know signals. This one opens a debugger in a Node process, which then does what it is
+ * told; F_SETSIG lets the kernel send it. */
+static const struct sock_filter no_debugger[] = {
+	LOAD(arch),
+	IF(THIS_MACHINE, 0, 17),
+	LOAD(nr),
+	IF_ANY(X32, 15, 0),
+	IF(SYS_kill, 11, 0),
+	IF(SYS_tkill, 10, 0),
+	IF(SYS_rt_sigqueueinfo, 9, 0),
+	IF(PIDFD_SEND_SIGNAL, 8, 0),
+	IF(SYS_tgkill, 5, 0),
+	IF(SYS_rt_tgsigqueueinfo, 4, 0),
+	IF(SYS_fcntl, 1, 0),
+	RETURN(SECCOMP_RET_ALLOW),
+	LOAD(args[1]),
+	IF(F_SETSIG, 0, 4),
+	LOAD(args[2]),
+	BPF_STMT(BPF_JMP | BPF_JA, 1),
+	LOAD(args[1]),
+	IF(SIGUSR1, 1, 0),
+	RETURN(SECCOMP_RET_ALLOW),
+	REFUSE(EPERM),
+};
+
+static int filter(const struct sock_filter *code, size_t size)
+{
+	struct sock_fprog program = {(unsigned short)(size / sizeof *code), (struct sock_filter *)code};
+
+	return (int)sys_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&program, 0, 0, 0);
+}
+
 int vault_cover_truncation(void)
 {
-	struct sock_fprog program = {sizeof no_truncation / sizeof *no_truncation, (struct sock_filter *)no_truncation};
+	return vault_landlock_abi() < VAULT_ABI_TRUNCATE ? filter(no_truncation, sizeof no_truncation) : 0;
+}
 
-	if (vault_landlock_abi() >= VAULT_ABI_TRUNCATE)
-		return 0;
-	return (int)sys_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&program, 0, 0, 0);
+int vault_cover_debuggers(void)
+{
+	return vault_landlock_abi() < VAULT_ABI_SCOPE ? filter(no_debugger, sizeof no_debugger) : 0;
 }
 
 static int is_symlink(int fd)

@@ -18,6 +18,9 @@ int vault_landlock_abi(void);
  * no_new_privs. 0, or -errno. */
 int vault_cover_truncation(void);
 
+/* Before VAULT_ABI_SCOPE: refuses it, in the same way, the signal that opens the debugger of any Node process. */
+int vault_cover_debuggers(void);
+
 /* O_PATH, by an absolute path in which nothing is a symlink. A descriptor, or -errno. */
 int vault_open_plain(const char *path);
 

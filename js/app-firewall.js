@@ -173,6 +173,12 @@ function distrustCaches() {
   process.env.NODE_DISABLE_COMPILE_CACHE = '1';
 }
 
+// Without a listener this signal opens a debugger, to which any process that reaches its port may say what the agent is to
+// do. Landlock keeps tools from signalling the agent since Linux 6.12.
+function ignoreDebuggerSignal() {
+  process.on('SIGUSR1', () => {});
+}
+
 /** Installs the guard in this thread from a decoded policy file; the entry passes what it read from POLICY_FILE. */
 const installFrom = (object) => install(object, __filename);
 
@@ -188,8 +194,10 @@ function start() {
   distrustCaches();
   try {
     const given = inherited();
-    if (given === undefined) installFrom(loadPolicy());
-    else installInherited(given);
+    if (given === undefined) {
+      ignoreDebuggerSignal();
+      installFrom(loadPolicy());
+    } else installInherited(given);
   } catch (error) {
     const what = error instanceof PolicyError ? `${POLICY_FILE}: ${error.message}` : `the in-process guard failed: ${error.stack}`;
     process.stderr.write(`agentbox: ${what}. Hint: start the agent through agentbox, which renders this file\n`);

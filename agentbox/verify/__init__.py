@@ -87,10 +87,11 @@ def _controls(setting: Setting, attacks: Sequence[Attack], root: Path) -> Iterat
     groups: dict[frozenset[str], list[Attack]] = defaultdict(list)
     for attack in attacks:
         groups[setting.ground.off(attack) | (VAULT if attack.by_agent else frozenset())].append(attack)
-    # Those with an agent in them take longest. It is needed where its own tools are the attackers.
-    order = sorted(groups.items(), key=lambda item: (not any(each.is_tool for each in item[1]), -len(item[1])))
+    # Those with an agent in them take longest. It is needed where its own tools are the attackers, or what guards it
+    # from within is attacked.
+    order = sorted(groups.items(), key=lambda item: ("guard" not in item[0], -len(item[1])))
     for number, (off, group) in enumerate(order):
-        agent = any(attack.is_tool for attack in group)
+        agent = "guard" in off or any(attack.is_tool for attack in group)
         network = setting.ground.online or bool(off & ONLINE)
         place = replace(setting, ground=setting.ground.without(off))
         yield Trial(place, group, off, agent, network, root=root / f"control-{number}")

@@ -39,14 +39,15 @@ UNTRIED: Mapping[str, str] = {
 }
 # Where keys lie that no agent is to read, if there is a broker.
 BROKERS = ("credentials/broker-keys", "credentials/broker-keys-by-agent")
-# Further protections that an attack runs into where there is Landlock alone: no Unix socket is to be had, a domain
-# mounts nothing, and with one of an old Landlock come neither openat2 nor io_uring (csrc/abi.c).
+# Further protections that an attack runs into where there is Landlock alone: no Unix socket is to be had, nobody may
+# listen, a domain mounts nothing, and with one of an old Landlock come neither openat2 nor io_uring (csrc/abi.c).
 OUTER = frozenset({"processes"})
 MORE_ALONE: Mapping[str, frozenset[str]] = {
     "process/socket": frozenset({"seccomp"}),
     "file/bind-mount": OUTER,
     "file/raw-openat2": OUTER,
     "file/io-uring": OUTER,
+    "process/debugger": frozenset({"network"}),
 }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -108,15 +110,66 @@ os.execv(how, [how, "--landlock", str(domain), "--", *command])
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way not in NO_CONTROL])
 def test_agent_in_landlock_alone_empties_nothing_of_the_users(programs: Path, tmp_path: Path, way: str) -> None:
-    enter = resources.lib("agentbox-enter")
     file = tmp_path / "a file of the user's"
     left = {}
-    for how in ("bare", str(enter)):
+    for how in HOWS:
         file.write_text("thesis")
-        words = [sys.executable, "-c", OUTER, how, str(programs / "empty_static"), way, str(file)]
-        subprocess.run(words, check=False, preexec_fn=functools.partial(pretend, 2), capture_output=True)
+        in_outer_domain(how, 2, programs / "empty_static", way, file)
         left[how] = file.read_text()
-    assert left == {"bare": "", str(enter): "thesis"}  # the control: the domain and nothing else
+    assert left == dict(zip(HOWS, ["", "thesis"], strict=True))
+
+
+# How a process can be sent the signal that opens a Node's debugger.
+SIGNALLED = """
+import ctypes, fcntl, os, signal, socket, struct, sys
+way, pid, call = sys.argv[1], int(sys.argv[2]), ctypes.CDLL(None, use_errno=True).syscall
+number = dict(zip(("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"), {numbers}))
+queued = struct.pack("iii116x", signal.SIGUSR1, 0, -1)
+if way == "fcntl":
+    one, other = socket.socketpair()
+    fcntl.fcntl(one, fcntl.F_SETOWN, pid)
+    fcntl.fcntl(one, fcntl.F_SETSIG, signal.SIGUSR1)
+    fcntl.fcntl(one, fcntl.F_SETFL, os.O_ASYNC)
+    other.send(b"x")
+elif way == "pidfd":
+    call(424, os.pidfd_open(pid), signal.SIGUSR1, None, 0)
+elif way == "kill-high-bits":
+    call(number["kill"], pid, ctypes.c_long(1 << 32 | signal.SIGUSR1))
+else:
+    threads = [pid, pid] if "tg" in way else [pid]
+    call(number[way], *threads, signal.SIGUSR1, *([queued] if "queue" in way else []))
+"""
+NUMBERS = {"x86_64": (62, 200, 234, 129, 297), "aarch64": (129, 130, 131, 138, 240)}[os.uname().machine]
+SIGNALS = ("kill", "kill-high-bits", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd", "fcntl")
+
+
+@pytest.mark.parametrize("way", SIGNALS)
+def test_agent_in_landlock_alone_opens_no_debugger_of_the_users(way: str) -> None:
+    ended = {}
+    for how in HOWS:
+        with subprocess.Popen(["sleep", "60"]) as other:  # of its own accord it does nothing about the signal
+            in_outer_domain(how, 5, sys.executable, "-c", SIGNALLED.replace("{numbers}", str(NUMBERS)), way, other.pid)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                other.wait(1)
+            ended[how] = other.poll()
+            other.kill()
+    assert ended == dict(zip(HOWS, [-signal.SIGUSR1, None], strict=True))
+
+
+def test_agent_in_landlock_alone_still_sends_other_signals() -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        in_outer_domain(HOWS[1], 5, sys.executable, "-c", f"import os; os.kill({other.pid}, 15)")
+        assert other.wait(5) == -signal.SIGTERM
+
+
+# Entered by a program that knows no filter (the control), and as agents are.
+HOWS = ("bare", str(resources.lib("agentbox-enter")))
+
+
+def in_outer_domain(how: str, abi: int, *command: object) -> None:
+    words = [sys.executable, "-c", OUTER, how, *map(str, command)]
+    done = subprocess.run(words, check=False, preexec_fn=functools.partial(pretend, abi), capture_output=True)
+    assert done.returncode != 125, done.stderr
 
 
 def state_of(world: World) -> list[str | None]:

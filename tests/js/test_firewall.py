@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -348,6 +349,29 @@ def test_entry_by_node_options_guards_threads_and_not_children(node: str, firewa
     env = environment(NODE_OPTIONS=f"--require {before} --require {firewall}")
     result = subprocess.run([node, "-e", source], env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.stdout.split() == ["TOP-SECRET", "EACCES", "undefined"], result.stderr
+
+
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "control"])
+def test_signal_of_another_process_opens_no_debugger(node: str, firewall: Path, tmp_path: Path, guarded: bool) -> None:
+    options = f"--require {_policy_hook(tmp_path)} --require {firewall}" if guarded else ""
+    source = """
+      const inspector = require('inspector');
+      process.debugPort = 0;
+      const told = () => console.log('no debugger', inspector.url());
+      if (process.listenerCount('SIGUSR1')) process.on('SIGUSR1', told); // or this would be the one that stops it
+      setInterval(() => {}, 1000);
+      console.log('ready');
+    """
+    words, env = [node, "-e", source], environment(NODE_OPTIONS=options)
+    with subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as agent:
+        assert agent.stdout
+        try:
+            assert agent.stdout.readline() == "ready\n"
+            agent.send_signal(signal.SIGUSR1)
+            said = agent.stdout.readline()
+        finally:
+            agent.kill()
+    assert said.startswith("no debugger undefined" if guarded else "Debugger listening on ws://")
 
 
 def test_ordinary_work_in_a_tool_goes_on(node: str, tmp_path: Path) -> None:
