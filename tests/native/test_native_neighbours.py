@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from native_box import UID, NativeBox, as_user, own_python
@@ -68,3 +70,33 @@ def test_another_program_of_the_users_is_out_of_reach(
 
     assert done.stdout.strip() not in ("", "reached"), done.stderr
     assert outside.stdout == "reached\n", outside.stderr
+
+
+CHANGES = {
+    "mode": "os.chmod(path, 0o644)",
+    "times": "os.utime(path, (1, 1))",
+    "extended attributes": "os.setxattr(path, 'user.agentbox', b'x')",
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_the_home_says_about_a_file_stays(box: NativeBox, request: pytest.FixtureRequest, what: str) -> None:
+    if not box.bubblewrap:
+        reason = "Landlock knows no right for modes, times and attributes, and alone it hides no path"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    key = box.put(".ssh/id_ed25519", "key")
+    script = f"import os, sys\npath = sys.argv[1]\n{CHANGES[what]}\n"
+    (box.workspace / "change.py").write_text(script)
+    before = _about(key)
+
+    box.shell(f"python3 change.py {key}")
+    inside = _about(key)
+    as_user([*own_python(), box.workspace / "change.py", key])
+
+    assert _about(key) != before, "the control"
+    assert inside == before
+
+
+def _about(path: Path) -> tuple[int, float, list[str]]:
+    info = path.stat()
+    return info.st_mode, info.st_mtime, os.listxattr(path)

@@ -1,0 +1,54 @@
+"""What a person types to the agent, a key at a login perhaps, and who else hears it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+from boxes import Box
+
+# A tool in a session of its own, as agents start theirs.
+LISTENER = "exec setsid sh -c 'until test -e /workspace/over; do head -n 1 {}; done > /workspace/heard 2>&1'"
+
+
+def typed(box: Box, listener: str) -> tuple[str, str]:
+    """Type a word into a shell in a container, beside a tool that listens: what the shell got, and the tool."""
+    script = f"({listener}) & sleep 1; echo rea''dy; read -t 5 line; echo shell got $line; touch over"
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "agentbox", "shell", "pi", "--network", "none", "--", "bash", "-c", script]
+    pipes = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    with subprocess.Popen(words, cwd=box.workspace, env=box.environment(), start_new_session=True, **pipes) as process:  # type: ignore[call-overload]
+        os.close(theirs)
+        said, sent, until = b"", False, time.monotonic() + 120
+        while time.monotonic() < until and select.select([ours], [], [], 60)[0]:
+            try:
+                said += os.read(ours, 4096)
+            except OSError:
+                break
+            if b"ready" in said and not sent:
+                sent = bool(os.write(ours, b"TYPED\n"))
+        process.kill()
+    os.close(ours)
+    heard = box.workspace / "heard"
+    return said.decode(errors="replace"), heard.read_text() if heard.exists() else ""
+
+
+@pytest.mark.xfail(strict=True, reason="/dev/pts/0 is the user's own to open; Landlock cannot tell it from a tool's own")
+def test_a_tool_does_not_hear_what_is_typed(box: Box, images: Callable[[str], str]) -> None:
+    images("pi")
+    said, heard = typed(box, LISTENER.format("/dev/pts/0"))
+    assert "ready" in said
+    assert "TYPED" not in heard
+
+
+def test_control_the_shell_hears_it(box: Box, images: Callable[[str], str]) -> None:
+    images("pi")
+    said, heard = typed(box, LISTENER.format("/dev/null"))
+    assert "shell got TYPED" in said
+    assert "TYPED" not in heard
