@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
+
+_typed: list[str] = []
+
+
+def typed() -> str:
+    """PATH as the user's shell has it."""
+    return _typed[0] if _typed else os.environ.get("PATH", os.defpath)
 
 
 def find(name: str, path: str | None = None) -> str | None:
@@ -14,3 +22,14 @@ def find(name: str, path: str | None = None) -> str | None:
         if folder.startswith("/") and os.access(found, os.X_OK) and not Path(found).is_dir():
             return found
     return None
+
+
+def leave_out(folders: Iterable[str | Path]) -> None:
+    """Take what lies in these folders off PATH, for us and all that we start: a tool can have put a `docker` or a `git`
+    into a project's virtual environment, which people have on theirs. What holds the home stays."""
+    _typed[:] = [typed()]
+    home = os.path.realpath(Path("~").expanduser()) + "/"
+    roots = [root for each in folders if not home.startswith(root := os.path.realpath(each).rstrip("/") + "/")]
+    found = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    kept = [each for each in found if each[:1] == "/" and not f"{os.path.realpath(each)}/".startswith(tuple(roots))]
+    os.environ["PATH"] = os.pathsep.join(kept)

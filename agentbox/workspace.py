@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,8 @@ def resolve(folders: list[tuple[str, bool]], identity: Identity, *, allow_home: 
         source = _folder(text)
         _check_home(source, text, identity, allow_home)
         _check_state(source, text, identity, allow_home)
+        if not read_only:
+            _check_own(source, text, identity)
         mounts.append(Mount(source, TARGET if number == 1 else f"{TARGET}-{number}", read_only))
     return mounts
 
@@ -101,6 +104,19 @@ def _check_state(source: Path, text: str, identity: Identity, allow_home: bool) 
             raise UsageError(
                 text, f"holds {private}, which the agent's tools must not reach", "name a folder inside it"
             )
+
+
+def _check_own(source: Path, text: str, identity: Identity) -> None:
+    """What runs agentbox is run without any sandbox at its next start. Who mounts all of a home has been told so."""
+    home = _real(identity.home)
+    if source == home or source in home.parents:
+        return
+    python = os.environ.get("PYTHONPATH", "")
+    searched = python.split(os.pathsep) if python and not sys.flags.ignore_environment else []
+    own = [*map(Path, searched), Path(__file__).parent, Path(sys.prefix), Path(sys.base_prefix)]
+    if found := next((path for path in map(_real, own) if path.is_relative_to(source)), None):
+        hint = "install it elsewhere (pipx install agentbox), and unset PYTHONPATH; or name another folder"
+        raise UsageError(text, f"agentbox itself is run from {found}, which its tools could change", hint)
 
 
 def _real(path: Path) -> Path:

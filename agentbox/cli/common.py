@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agentbox import gitdir, githooks, hostrun, mask, runtimes, versions, workspace
+from agentbox import gitdir, githooks, hostrun, mask, programs, runtimes, versions, workspace
 from agentbox import identity as identities
 from agentbox import policy as policies
 from agentbox.cli import complete
@@ -112,6 +112,7 @@ def mounts(folders: tuple[str, ...], more: tuple[str, ...], who: Identity, *, al
     first = folders or (os.environ.get("WORKDIR") or ".",)
     wanted = [(folder, False) for folder in first] + [workspace.split_option(item) for item in more]
     found = workspace.resolve(wanted, who, allow_home=allow_home)
+    programs.leave_out(mount.source for mount in found if not mount.read_only)
     for line in workspace.at_odds(found):
         say(line)
     return found

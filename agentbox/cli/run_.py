@@ -69,8 +69,8 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
     """
     policies.check_agent(agent)
     who = identities.current()
-    git = hostenv.start_git(who.home)
     mounts = common.mounts(folders, more, who, allow_home=allow_home)
+    git = hostenv.start_git(who.home)
     asked = versions.parse_options(version_of)
     for other in asked.keys() - {agent}:
         raise UsageError(f"--version-of {other}", f"this is a run of {agent}", f"agentbox build --version-of {other}=…")

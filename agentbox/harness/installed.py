@@ -48,6 +48,7 @@ def describe(policy: Policy, root: Path, record: Mapping[str, Any]) -> Installed
 def installed_on_path(policy: Policy, path: str | None = None) -> Installed:
     """The one that the user's shell would start. Raises InstallError where there is none."""
     name = policy.command.argv[0]
+    path = programs.typed() if path is None else path
     found = programs.find(name, path=path)
     if found is None:
         raise InstallError(

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from malicious import prepare, snapshot
+from malicious import PROGRAMS, prepare, snapshot
 
 AGENTBOX = Path(sys.executable).with_name("agentbox")
 LOOSER = '[network]\nmode = "open"\n[mask]\nglobs = ["-.env"]\n'
@@ -122,3 +122,39 @@ def test_docker_is_not_taken_from_a_relative_folder_on_path(mark: Path, monkeypa
         assert not path or shutil.which("docker", path=path)  # the control
     monkeypatch.setenv("PATH", str(Path.cwd()))
     assert find_docker() == str(Path.cwd() / "docker")
+
+
+@pytest.mark.parametrize("words", [*COMMANDS, "run pi --engine native", "run pi -w {workspace}"])
+def test_programs_of_a_virtual_environment_in_it_are_passed_over(
+    mark: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    """As `activate` puts it on PATH, here with all traps in it."""
+    monkeypatch.setenv("PATH", f"{home}/project/bin:{home}/project:{os.environ['PATH']}")
+    for name in PROGRAMS:
+        if "/" not in name:
+            shutil.copy2(name, "bin")
+    if "{" in words:
+        monkeypatch.chdir(tmp_path)
+    call(words.format(workspace=home / "project"))
+    assert not mark.exists()
+    subprocess.run(["git", "--version"], check=False)
+    assert mark.exists(), "the control: the shell takes them from there"
+
+
+@pytest.mark.parametrize("variable", ["", "PYTHONPATH"])
+def test_a_folder_that_agentbox_itself_is_run_from_is_no_workspace(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    from agentbox import identity, workspace
+    from agentbox.errors import UsageError
+
+    project = home / "project"
+    who = identity.current()
+    workspace.resolve([(str(project), False)], who, allow_home=False)  # the control
+    if variable:
+        monkeypatch.setenv(variable, f"/nowhere:{project}/src")
+    else:
+        monkeypatch.setattr(sys, "prefix", str(project / ".venv"))
+    with pytest.raises(UsageError, match="agentbox itself is run from"):
+        workspace.resolve([(str(project), False)], who, allow_home=False)
+    workspace.resolve([(str(project), True)], who, allow_home=False)
