@@ -17,6 +17,8 @@ help: ## list the targets
 venv: $(BIN)/.ready ## make the virtual environment and install agentbox with what its tests need
 
 $(BIN)/.ready: pyproject.toml setup.py $(C_FILES) agentbox/_vault_build.py
+	@# venv keeps the interpreter that is there: with another Python that would be a mixture of both.
+	@[ "$$($(BIN)/python -VV 2>&1)" = "$$($(PYTHON) -VV)" ] || rm -rf $(BIN)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --editable '.[test]'
 	touch $@

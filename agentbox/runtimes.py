@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -111,11 +112,15 @@ class Native:
         from agentbox import harness
         from agentbox.native.harness import compiled, from_path, settled
 
+        if os.environ.get("AGENTBOX_CA_BUNDLE") or policy.image.ca_bundle:
+            from agentbox.images import ca_bundle
+
+            ca_bundle(None, policy)  # what is wrong with it is said now, not where the broker starts beside the agent
         with _late(progress) as report:
             if policy.network.mode == "allowlist":
                 from agentbox.native import broker
 
-                self.python = broker.ensure(who, report)
+                self.python = broker.ensure(who, report, policy)
             if not self.use_installed:
                 self.installed = settled(harness.ensure(policy, progress=report, identity=who))
                 if (place := compiled(policy, self.installed)) and not place.exists():
@@ -124,6 +129,8 @@ class Native:
                     ahead.compile_ahead(policy, self.installed, who)
         if self.use_installed:
             self.installed = from_path(policy, who, self.say)
+        if rebuild:
+            self.say("--rebuild: there is no image to build; `agentbox purge` removes what was installed")
 
     def others(self) -> list[set[str]]:
         from agentbox.native import sessions

@@ -46,7 +46,8 @@ def _make_one(path: Path, identity: Identity) -> None:
     except FileExistsError:
         return
     except OSError as error:
-        raise StateError(str(path), f"cannot be made: {error.strerror}") from None
+        hint = "HOME, or one of the XDG variables, says where it is"
+        raise StateError(str(path), f"cannot be made: {error.strerror}", hint) from None
 
 
 def write_file(path: Path, content: bytes, identity: Identity, mode: int = 0o600, *, keep: bool = False) -> None:
@@ -84,11 +85,10 @@ def prepare(policy: Policy, identity: Identity) -> list[Path]:
     for path in paths:
         info = path.stat()
         if info.st_uid != identity.uid and not _others_may_write(info, identity):
-            raise StateError(
-                str(path),
-                f"belongs to UID {info.st_uid}, and the agent runs as UID {identity.uid}",
-                f"chown -R {identity.uid}:{identity.gid} {path}",
-            )
+            cause = f"belongs to UID {info.st_uid}, and the agent runs as UID {identity.uid}"
+            fix = f"chown -R {identity.uid}:{identity.gid} {path}"
+            wrong_user = info.st_uid == os.geteuid() and "HOST_UID" in os.environ
+            raise StateError(str(path), cause, "unset HOST_UID, which says so" if wrong_user else fix)
     return paths
 
 

@@ -101,6 +101,11 @@ def _missing(name: str, path: Path, who: Identity) -> Iterator[Finding]:
             f"state.{name}", ERROR, f"{path} is a symlink to nothing", why, f"make its target, or rm {quoted(path)}"
         )
         return
+    above = next(each for each in path.parents if each.exists())
+    if not os.access(above, os.W_OK | os.X_OK):
+        what, why = f"{path} cannot be made: {above} cannot be written", "no agent has a place for its state"
+        yield Finding(f"state.{name}", ERROR, what, why, f"ls -ld {quoted(above)}; HOME says where your home is")
+        return
     yield Finding(
         f"state.{name}.missing",
         OK,

@@ -219,6 +219,8 @@ def failure(title: str, lines: list[str]) -> InstallError:
     if re.search(r"CERTIFICATE_VERIFY_FAILED|certificate verify failed", text):
         hint = "behind a proxy that intercepts TLS, name its certificate in AGENTBOX_CA_BUNDLE"
         return InstallError(title, "the package index has a certificate that is not trusted", hint)
+    if re.search(r"NewConnectionError|NameResolutionError|ConnectTimeoutError|ProxyError", text):
+        return InstallError(title, "the package index cannot be reached", "behind a proxy, set HTTPS_PROXY")
     errors = [line for line in lines if line.startswith("ERROR:")] or [line for line in lines if line]
     cause = errors[0].removeprefix("ERROR:").strip() if errors else "pip ended without a word"
     return InstallError(title, f"pip could not install it: {cause}", "pip's own settings say which index is used")

@@ -13,13 +13,14 @@ from typing import Any
 
 from agentbox import egress, programs, resources, state
 from agentbox.audit import Records
-from agentbox.errors import EngineError
+from agentbox.errors import EngineError, InstallError
 from agentbox.hosts import OWN_HOST
 from agentbox.identity import Identity
 from agentbox.native import landlock
 from agentbox.native.landlock import ALL, DEVICE, READ, RUN, Rules
 from agentbox.native.layout import Layout
 from agentbox.native.places import SYSTEM
+from agentbox.policy_model import Policy
 from agentbox.request import Request
 from agentbox.state import make_dir
 
@@ -67,9 +68,9 @@ def _version(program: str, identity: Identity) -> tuple[int, int]:
     return major, minor
 
 
-def ensure(identity: Identity, progress: Callable[[str], None]) -> Path:
-    """The interpreter of the broker's environment, made where there is none or a newer Python has come. Raises
-    EngineError."""
+def ensure(identity: Identity, progress: Callable[[str], None], policy: Policy | None = None) -> Path:
+    """The interpreter of the broker's environment, made where there is none or a newer Python has come. `policy` may
+    name certificates to trust besides. Raises EngineError, InstallError."""
     wanted = (resources.tree("containers") / "egress/requirements.txt").read_bytes()
     newer = identity.own_cache / "broker" / hashlib.sha256(wanted).hexdigest()[:12]
     older = newer.with_name(f"{newer.name}-older")
@@ -80,7 +81,7 @@ def ensure(identity: Identity, progress: Callable[[str], None]) -> Path:
     base, version = find_python(identity)
     folder = newer if version >= WANTED else older
     if not _is_ready(folder):
-        _install(base, folder, identity, progress)
+        _install(base, folder, identity, progress, policy)
     return folder / "bin/python"
 
 
@@ -88,14 +89,20 @@ def _is_ready(folder: Path) -> bool:
     return (folder / "ready").exists() and (folder / "bin/python").exists()
 
 
-def _install(base: str, folder: Path, identity: Identity, progress: Callable[[str], None]) -> None:
+def _install(
+    base: str, folder: Path, identity: Identity, progress: Callable[[str], None], policy: Policy | None
+) -> None:
+    from agentbox.images import ca_bundle
+
+    extra = ca_bundle(None, policy) if policy else None
     state.make_dir(folder.parent, identity)
     part = folder.with_name(f".{folder.name}.{os.getpid()}")
     progress("installing the broker (once)")
     try:
         # -I: a PYTHONPATH of the user's would make pip take for installed what the broker will not find.
         _run([base, "-I", "-m", "venv", str(part)], identity)
-        pip = [str(part / "bin/python"), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip = [str(part / "bin/python"), "-I", "-m", "pip", "install", "--disable-pip-version-check"]
+        pip += _trusting(extra, part, identity)
         _run([*pip, "--no-deps", "-r", str(resources.tree("containers") / "egress/requirements.txt")], identity)
         (part / "ready").touch()
         state.remove_tree(folder)
@@ -104,13 +111,23 @@ def _install(base: str, folder: Path, identity: Identity, progress: Callable[[st
         state.remove_tree(part)
 
 
+def _trusting(extra: Path | None, part: Path, identity: Identity) -> list[str]:
+    """pip's option for the certificates that it shall trust besides its own and the user's."""
+    from agentbox.harness import settings, web
+
+    named = [settings.pip(identity.home, os.environ).cert, str(extra)] if extra else []
+    found = web.bundle([Path(name) for name in named if name and Path(name).is_file()], part / "certificates.pem")
+    return [f"--cert={found}"] if found else []
+
+
 def _run(words: list[str], identity: Identity) -> None:
+    from agentbox.harness import pypi
+
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd="/", **as_user(identity))
     if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        raise EngineError(
-            "broker", f"cannot be installed: {' '.join(last)}", "see above; --network none or open do without"
-        )
+        error = pypi.failure("broker", (done.stderr or done.stdout).splitlines())
+        hint = f"{error.hint}; --network none or open do without the broker"
+        raise InstallError("broker", error.cause, hint)
 
 
 def as_user(identity: Identity) -> dict[str, Any]:

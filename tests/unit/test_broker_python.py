@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import ssl
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import trustme
+from fake_registry import FakeRegistry
 
-from agentbox.errors import EngineError
+from agentbox.errors import EngineError, InstallError
+from agentbox.identity import Identity
 from agentbox.native import broker
+from agentbox.policy import load
 
 
 @pytest.fixture
@@ -70,3 +75,45 @@ def test_a_newer_one_that_comes_later_is_used_at_the_next_start(
     newer = python(tmp_path / "bin/python3.13", "echo 3 13")
     assert broker.ensure(identity, print) == broker.ensure(identity, print) != older
     assert installed == [sys.executable, newer]
+
+
+@pytest.fixture
+def pip_alone(home: Path, monkeypatch: pytest.MonkeyPatch) -> Identity:
+    """Whoever runs the tests, at home in `home`, none of whose settings says to pip where to ask, whom to trust, or to ask again."""
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    for name in ("AGENTBOX_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    return Identity(os.getuid(), os.getgid(), "dev", home)
+
+
+def test_no_network_is_said_as_such(pip_alone: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    with pytest.raises(InstallError, match="the package index cannot be reached") as raised:
+        broker.ensure(pip_alone, print)
+    assert "--network none" in raised.value.hint
+    assert not list((pip_alone.own_cache / "broker").iterdir())
+
+
+@pytest.mark.slow  # two environments are made
+def test_a_certificate_of_an_intercepting_proxy_is_trusted_as_the_variable_says(
+    pip_alone: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    index, policy = FakeRegistry(context), load("pi", pip_alone.config_file)
+    monkeypatch.setenv("PIP_INDEX_URL", f"{index.url}simple")
+    try:
+        for bundle, cause in (
+            (None, "certificate that is not trusted"),
+            (tmp_path / "ca.pem", "Could not find a version"),
+        ):
+            if bundle:
+                monkeypatch.setenv("AGENTBOX_CA_BUNDLE", str(bundle))
+            with pytest.raises(InstallError, match=cause):
+                broker.ensure(pip_alone, print, policy)
+    finally:
+        index.close()

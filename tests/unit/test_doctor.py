@@ -467,6 +467,14 @@ def test_files_of_root_deep_in_a_state(machine: Machine):
     assert f"{path} belongs to UID 0" in machine.see("state.pi.owner")[1][0]["what"]
 
 
+def test_a_home_that_cannot_be_written(machine: Machine):
+    able, home = os.access, machine.home
+    machine.patch.setattr(os, "access", lambda path, mode: Path(path) != home and able(path, mode))
+    code, (found,) = machine.see("state.pi")
+    assert (code, found["level"], found["fixable"]) == (1, "error", False)
+    assert f"{home} cannot be written" in found["what"]
+
+
 def test_fix_closes_what_is_open_and_makes_what_is_missing(machine: Machine):
     state = folder(machine.home, ".claude", 0o755)
     key = file(machine.home, ".pi/agent/auth.json", mode=0o644)

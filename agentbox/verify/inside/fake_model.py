@@ -9,7 +9,8 @@ asked is kept, so that a test can see which credential arrived and what the tool
         ...                                 # run an agent against model.url
         model.credentials, model.results
 
-    PYTHONPATH=tests python -m fake_model --port 8080 --shell 'cat /etc/passwd' --read /etc/passwd --log requests.jsonl
+    cd agentbox/verify/inside
+    python -m fake_model --port 8080 --shell 'cat /etc/passwd' --read /etc/passwd --log /tmp/requests.jsonl
 """
 
 from __future__ import annotations
