@@ -11,6 +11,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -344,8 +345,13 @@ def _unix_time(stamp: str) -> float:
 def _from_sdk(error: Exception, endpoint: str) -> EngineError:
     if isinstance(error, EngineError):
         return error
-    explanation = getattr(error, "explanation", None)
-    return EngineError("engine", f"{endpoint}: {one_line(str(explanation or error))}")
+    text = one_line(str(getattr(error, "explanation", None) or error))
+    if reason := re.search(
+        r"\[Errno -?\d+\] ([^'\")]+)", text
+    ):  # of a connection, below what three libraries say of it
+        hint = "DOCKER_HOST, or the docker context, says where it is"
+        return NoEngineError("engine", f"cannot be reached at {endpoint}: {reason[1]}", hint)
+    return EngineError("engine", f"{endpoint}: {text}")
 
 
 def _message(body: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -154,6 +155,17 @@ def test_variable_without_a_name(call: Call):
 
 def test_dashboard_of_an_agent_without(call: Call):
     assert_refused(call("run", "pi", "--dashboard"), 2, "has no dashboard")
+
+
+@pytest.mark.parametrize(
+    ("host", "cause"), [("127.0.0.1:1", "Connection refused"), ("engine.invalid:2375", "[Nn]ame|resolution")]
+)
+def test_an_engine_elsewhere_that_is_not_there(call: Call, monkeypatch: pytest.MonkeyPatch, host: str, cause: str):
+    monkeypatch.setenv("DOCKER_HOST", f"tcp://{host}")
+    code, _, err = call("run", "--engine", "docker")
+    assert code == 125
+    assert re.fullmatch(f"agentbox: engine: cannot be reached at tcp://{host}: [^:]*({cause})[^:]*\nHint: .*\n", err)
+    assert call("ps", "--json")[:2] == (0, "[]\n")
 
 
 def test_version_of_nonsense(call: Call):
