@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,8 +45,19 @@ def _unreachable(world: World) -> Finding:
         fix = "you are in the group docker, but this login is older: log in again, or try `newgrp docker`"
     elif find_docker() is None and any(os.access(f"{folder}/podman", os.X_OK) for folder in _path()):
         fix += "; podman, which is installed, is not supported"
-    why = "no container can run, and `auto` takes the native engine; what needs no engine is checked below"
-    return Finding("engine.reach", ERROR, str(error), why, fix or "see what `docker info` says")
+    level, why = ERROR, "no container can run"
+    if _native_instead(world):
+        level, why = WARNING, "no container can run: agents run on the native engine, which `auto` takes then"
+    return Finding("engine.reach", level, str(error), why, fix or "see what `docker info` says")
+
+
+def _native_instead(world: World) -> bool:
+    """Whether agents run all the same: the native engine starts here, and nobody has asked for Docker alone."""
+    if not sys.platform.startswith("linux"):
+        return False
+    from agentbox.native import landlock
+
+    return bool(landlock.abi()) and all(policy.engine != "docker" for policy in world.policies)
 
 
 def _path() -> list[str]:

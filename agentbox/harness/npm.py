@@ -68,7 +68,9 @@ class Registry:
         found = self.all(name).get("versions", {}).get(version)
         if not isinstance(found, dict):
             raise InstallError(
-                f"{name}@{version}", "the registry has no such version", "`agentbox update` takes the newest"
+                f"{name}@{version}",
+                "the registry has no such version",
+                "`agentbox update` takes the newest, --version-of AGENT=pinned the tested one",
             )
         return found
 

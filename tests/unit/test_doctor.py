@@ -24,6 +24,7 @@ from agentbox import engine as engines
 from agentbox.doctor import kernel
 from agentbox.doctor.finding import World, size
 from agentbox.engine import INPUTS, Engine, Facts
+from agentbox.native import landlock
 
 GIB = 1 << 30
 UID = 1000 if os.geteuid() == 0 else os.geteuid()
@@ -159,6 +160,20 @@ def test_engine_that_is_down(machine: Machine):
     _, found = machine.see("engine.reach")
     assert "is not running" in found[0]["what"]
     assert found[0]["fix"] == "start it: sudo systemctl start docker"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "abi", "code"), [("auto", 1, 0), ("native", 1, 0), ("docker", 1, 1), ("auto", 0, 1)]
+)
+def test_no_engine_is_an_error_only_where_the_native_one_does_not_take_its_place(
+    machine: Machine, wanted: str, abi: int, code: int
+):
+    machine.patch.setenv("DOCKER_HOST", f"unix://{machine.home}/none.sock")
+    machine.patch.setattr(landlock, "abi", lambda: abi)
+    file(machine.home, ".config/agentbox/config.toml", f'engine = "{wanted}"\n')
+    found = [each for each in doctor.examine(World()) if each.id == "engine.reach"]
+    assert [each.level == "error" for each in found] == [bool(code)]
+    assert ("native engine" in found[0].why) != bool(code)
 
 
 def refuse(*_: object) -> None:
