@@ -129,7 +129,9 @@ def refused(records: audit.Records, identity: Identity) -> str:
     cure = next((event.allow for event in first if event.allow), "")
     cures = [cure if len(found) == 1 or not cure else "agentbox allow HOST", "agentbox audit"]
     what = "1 host was" if len(found) == 1 else f"{len(found)} hosts were"
-    return f"{what} refused: {shown} ({' or '.join(filter(None, cures))})"
+    # Nothing to allow: then why, or a name that does not resolve looks like one that is kept from the agent.
+    why = f"{first[0].why}; " if len(found) == 1 and not cure and first[0].why else ""
+    return f"{what} refused: {shown} ({why}{' or '.join(filter(None, cures))})"
 
 
 def _place(record: Record) -> str:

@@ -255,14 +255,21 @@ def denied(host: str, remedy: str = "", port: int = 443) -> dict[str, Any]:
             [denied("10.0.0.1", "10.0.0.1:8080 --private", 8080)],
             "1 host was refused: 10.0.0.1:8080 (agentbox allow 10.0.0.1:8080 --private or agentbox audit)",
         ),
-        ([denied("169.254.169.254", port=80)], "1 host was refused: 169.254.169.254:80 (agentbox audit)"),
+        (
+            [{**denied("a.example"), "reason": "a.example: Name or service not known"}],
+            "1 host was refused: a.example:443 (a.example: Name or service not known; agentbox audit)",
+        ),
+        (
+            [denied(f"{name}.example") for name in "ab"],
+            "2 hosts were refused: a.example:443, b.example:443 (agentbox audit)",
+        ),
         (
             [denied(f"{name}.example", f"{name}.example") for name in "cabd"],
             "4 hosts were refused: c.example, a.example, b.example and 1 more (agentbox allow HOST or agentbox audit)",
         ),
         (
             [denied("a.example; rm -r ~", "a.example; rm -r ~")],
-            "1 host was refused: a.example; rm -r ~:443 (agentbox audit)",
+            "1 host was refused: a.example; rm -r ~:443 (crates.io is not on the allow-list; agentbox audit)",
         ),
     ],
 )
