@@ -24,6 +24,15 @@ def find(name: str, path: str | None = None) -> str | None:
     return None
 
 
+def here() -> list[Path]:
+    """The current folder, if it is there and is not the system's own."""
+    try:
+        folder = Path.cwd()
+    except OSError:
+        return []
+    return [] if folder.is_relative_to("/usr") else [folder]
+
+
 def leave_out(folders: Iterable[str | Path]) -> None:
     """Take what lies in these folders off PATH, for us and all that we start: a tool can have put a `docker` or a `git`
     into a project's virtual environment, which people have on theirs. What holds the home stays."""

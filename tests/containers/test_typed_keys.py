@@ -39,7 +39,9 @@ def typed(box: Box, listener: str) -> tuple[str, str]:
     return said.decode(errors="replace"), heard.read_text() if heard.exists() else ""
 
 
-@pytest.mark.xfail(strict=True, reason="/dev/pts/0 is the user's own to open; Landlock cannot tell it from a tool's own")
+@pytest.mark.xfail(
+    strict=True, reason="/dev/pts/0 is the user's own to open; Landlock cannot tell it from a tool's own"
+)
 def test_a_tool_does_not_hear_what_is_typed(box: Box, images: Callable[[str], str]) -> None:
     images("pi")
     said, heard = typed(box, LISTENER.format("/dev/pts/0"))

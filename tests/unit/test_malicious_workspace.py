@@ -141,6 +141,20 @@ def test_programs_of_a_virtual_environment_in_it_are_passed_over(
     assert mark.exists(), "the control: the shell takes them from there"
 
 
+def test_the_systems_programs_stay_and_a_folder_that_is_gone_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from agentbox import programs
+
+    monkeypatch.chdir("/usr")
+    assert programs.here() == []
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    assert programs.here() == [tmp_path / "gone"]
+    (tmp_path / "gone").rmdir()
+    assert programs.here() == []
+
+
 @pytest.mark.parametrize("variable", ["", "PYTHONPATH"])
 def test_a_folder_that_agentbox_itself_is_run_from_is_no_workspace(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
