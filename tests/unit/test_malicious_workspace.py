@@ -24,7 +24,7 @@ COMMANDS = {
     "config check .agentbox.toml": 2,
     "config schema": 0,
     "init": 2,
-    "doctor": 1,
+    "doctor": 0,
     "completion bash": 0,
     "ps": 0,
     "run pi": 125,
