@@ -7,11 +7,12 @@ root-owned top and the agent's state on a mount of its own. Programs enter it as
 from __future__ import annotations
 
 import ctypes
-import json
+import functools
 import os
+import pickle
 import shutil
 import signal
-import struct
+import socket
 import subprocess
 import tempfile
 import traceback
@@ -30,11 +31,10 @@ SETTINGS = STATE / "settings.json"
 
 CLONE_NEWNS = 0x20000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
-PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_SET_PDEATHSIG = 38, 22, 1
-LANDLOCK_CALLS = (444, 445, 446)
-ENOSYS = 38
+PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG = 38, 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_kept = tempfile.TemporaryDirectory(prefix="agentbox-enter-")
 
 
 def _check(result: int, what: str) -> None:
@@ -84,15 +84,37 @@ def policy(exe: str | Path, *, script: str | Path | None = None, extra: Sequence
     return "\n".join([*lines, *extra, "end", ""])
 
 
-def _block_landlock() -> None:
-    """Make the Landlock calls fail with ENOSYS, as on a kernel without them."""
-    code = [(0x20, 0, 0, 0)]
-    code += [(0x15, len(LANDLOCK_CALLS) - i, 0, number) for i, number in enumerate(LANDLOCK_CALLS)]
-    code += [(0x06, 0, 0, 0x7FFF0000), (0x06, 0, 0, 0x00050000 | ENOSYS)]
-    program = b"".join(struct.pack("HBBI", *one) for one in code)
-    buffer = ctypes.create_string_buffer(program, len(program))
-    header = struct.pack("HxxxxxxP", len(code), ctypes.addressof(buffer))
-    _check(_libc.prctl(PR_SET_SECCOMP, 2, header, 0, 0), "seccomp")
+@functools.cache
+def _enter() -> Path:
+    """enter.c, compiled: what World.run starts programs with."""
+    target = Path(_kept.name, "enter")
+    flags = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-static")
+    subprocess.run(["cc", *flags, Path(__file__).with_name("enter.c"), "-o", target], check=True)
+    return target
+
+
+def _fill() -> None:
+    for directory in (STATE / "extensions/cache", STATE / "sessions", STATE / "private", VAULT / "log"):
+        directory.mkdir(parents=True, exist_ok=True)
+    AUTH.write_text(SECRET)
+    (STATE / "private/key").write_text(SECRET)
+    SETTINGS.write_text('{"theme": "dark"}')
+    (STATE / "extensions/one.js").write_text("// an extension\n")
+    (STATE / "sessions/one.jsonl").write_text("a session\n")
+    (STATE / "history").write_text("allowed content\n")
+    for path in [STATE, VAULT / "log", *STATE.rglob("*")]:
+        os.chown(path, UID, UID)
+    AUTH.chmod(0o600)
+
+
+def _fill_again() -> None:
+    for path in STATE.iterdir():
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    _fill()
+
+
+def _texts(paths: Sequence[Path]) -> list[str | None]:
+    return [path.read_text() if path.is_file() else None for path in paths]
 
 
 class World:
@@ -103,27 +125,44 @@ class World:
         self.work = Path(tempfile.mkdtemp(prefix="agentbox-world-"))
         self.work.chmod(0o755)
         os.chown(self.work, UID, UID)
-        ready, told = os.pipe()
+        self._socket, holder = socket.socketpair()
         self._pid = os.fork()
         if self._pid == 0:
-            self._hold(text, preload, told)
-        os.close(told)
-        answer = os.read(ready, 4096)
-        os.close(ready)
-        if answer != b"ok":
-            raise RuntimeError(f"cannot make the test world: {answer.decode()}")
+            self._hold(text, preload, holder)
+        holder.close()
+        self._answer()
         self._namespace = os.open(f"/proc/{self._pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
 
-    def _hold(self, text: str | None, preload: bool, told: int) -> None:
+    def _hold(self, text: str | None, preload: bool, told: socket.socket) -> None:
+        """Make the namespace and do in it what `_ask` asks for: a fork of pytest for each would take far longer."""
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        self._socket.close()
+        action: Callable[..., object] = self._build
+        arguments: Sequence[object] = (text, preload)
         try:
-            self._build(text, preload)
-            os.write(told, b"ok")
-            signal.pause()
-        except BaseException as error:
-            os.write(told, repr(error).encode())
+            with told.makefile("rwb") as asked:
+                while True:
+                    try:
+                        answer = action(*arguments), ""
+                    except Exception:
+                        answer = None, traceback.format_exc()
+                    pickle.dump(answer, asked)
+                    asked.flush()
+                    action, *arguments = pickle.load(asked)
         finally:
             os._exit(0)
+
+    def _ask(self, action: Callable[..., object], *arguments: object) -> Any:
+        """What a function of this module gives in this world as root, outside the vault's reach."""
+        self._socket.sendall(pickle.dumps((action, *arguments)))
+        return self._answer()
+
+    def _answer(self) -> Any:
+        with self._socket.makefile("rb") as file:
+            found, error = pickle.load(file)
+        if error:
+            raise RuntimeError(f"in the test world: {error}")
+        return found
 
     def _build(self, text: str | None, preload: bool) -> None:
         _check(_libc.unshare(CLONE_NEWNS), "unshare")
@@ -151,7 +190,7 @@ class World:
         child = os.fork()
         if child == 0:
             try:
-                self._enter(0, landlock=True)()
+                self._become(0)
                 action()
                 os._exit(0)
             except BaseException:
@@ -163,64 +202,36 @@ class World:
 
     def set_policy(self, text: str) -> None:
         """Replace the policy file."""
-        self.inside(lambda: Path("/etc/agentbox/vault.policy").write_text(text))
+        self._ask(Path.write_text, Path("/etc/agentbox/vault.policy"), text)
 
     def reset(self) -> None:
         """Give the agent's state its first contents again."""
-
-        def again() -> None:
-            for path in STATE.iterdir():
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-            self._fill()
-
-        self.inside(again)
+        self._ask(_fill_again)
 
     def read(self, path: Path) -> str | None:
         """The content of a file in this world, None if there is none."""
         return self.read_all([path])[0]
 
     def read_all(self, paths: Sequence[Path]) -> list[str | None]:
-        """The contents of several, for one process."""
-        copy = self.work / "copy-of-what-was-read"
-        self.inside(
-            lambda: copy.write_text(json.dumps([path.read_text() if path.is_file() else None for path in paths]))
-        )
-        return json.loads(copy.read_text())
+        """The contents of several, all at once."""
+        return self._ask(_texts, paths)
 
     def _prepare_vault(self) -> None:
         (VAULT / ".probe").write_text("")
         STATE.mkdir()
         _mount("tmpfs", STATE, "tmpfs", f"mode=0755,uid={UID},gid={UID}")
         (VAULT / "log").mkdir()
-        self._fill()
+        _fill()
 
-    def _fill(self) -> None:
-        for directory in (STATE / "extensions/cache", STATE / "sessions", STATE / "private", VAULT / "log"):
-            directory.mkdir(parents=True, exist_ok=True)
-        AUTH.write_text(SECRET)
-        (STATE / "private/key").write_text(SECRET)
-        SETTINGS.write_text('{"theme": "dark"}')
-        (STATE / "extensions/one.js").write_text("// an extension\n")
-        (STATE / "sessions/one.jsonl").write_text("a session\n")
-        (STATE / "history").write_text("allowed content\n")
-        for path in [STATE, VAULT / "log", *STATE.rglob("*")]:
-            os.chown(path, UID, UID)
-        AUTH.chmod(0o600)
-
-    def _enter(self, uid: int, landlock: bool, then: Callable[[], None] = lambda: None) -> Callable[[], None]:
-        def enter() -> None:
-            _check(_libc.setns(self._namespace, CLONE_NEWNS), "setns")
-            os.chdir(self.work)
-            if uid:
-                os.setgroups([])
-                os.setgid(uid)
-                os.setuid(uid)
-            _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
-            if not landlock:
-                _block_landlock()
-            then()
-
-        return enter
+    def _become(self, uid: int) -> None:
+        """What enter.c does, for a process that has forked."""
+        _check(_libc.setns(self._namespace, CLONE_NEWNS), "setns")
+        os.chdir(self.work)
+        if uid:
+            os.setgroups([])
+            os.setgid(uid)
+            os.setuid(uid)
+        _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
 
     def run(
         self,
@@ -229,23 +240,22 @@ class World:
         env: dict[str, str] | None = None,
         uid: int = UID,
         landlock: bool = True,
-        then: Callable[[], None] = lambda: None,
+        then: Callable[[], None] | None = None,
         **options: Any,
     ) -> subprocess.CompletedProcess[str]:
         """Run a program in this world; with ``launch`` as the head of the launch chain. ``then`` is called before it."""
         words = [str(word) for word in argv]
         if launch:
             words.insert(0, str(self.launcher))
+        if then:
+            assert landlock, "enter.c alone can do without"
+            options["preexec_fn"] = lambda: (self._become(uid), then())
+        else:
+            words = [str(_enter()), str(self._namespace), str(self.work), str(uid), str(int(landlock)), *words]
+            options["pass_fds"] = [self._namespace]
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(self.work), "LANG": "C.UTF-8", **(env or {})}
         options = {"timeout": 60, "text": True, "errors": "backslashreplace", "stdin": subprocess.DEVNULL, **options}
-        return subprocess.run(  # the child enters the namespace before it execs
-            words,
-            env=environment,
-            preexec_fn=self._enter(uid, landlock, then),
-            capture_output=True,
-            check=False,
-            **options,
-        )
+        return subprocess.run(words, env=environment, capture_output=True, check=False, **options)
 
     @property
     def launcher(self) -> Path:
@@ -262,6 +272,7 @@ class World:
         os.kill(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)
         os.close(self._namespace)
+        self._socket.close()
         shutil.rmtree(self.work, ignore_errors=True)
 
 
