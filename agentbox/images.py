@@ -137,11 +137,11 @@ def _base_files(*, with_lib: bool) -> dict[str, Path]:
 
 def _walk(root: Path, prefix: str) -> Iterable[tuple[str, Path]]:
     for folder, folders, names in os.walk(root):
+        below = prefix + f"{folder}/".removeprefix(f"{root}/")
         folders[:] = [name for name in folders if name not in ("node_modules", "__pycache__") and name[0] != "."]
         for name in names:
             if not name.startswith(".") and not name.endswith((".o", ".so", ".pyc")):
-                path = Path(folder, name)
-                yield prefix + path.relative_to(root).as_posix(), path
+                yield below + name, Path(folder, name)
 
 
 def _executable(path: Path) -> bool:

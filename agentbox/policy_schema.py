@@ -14,6 +14,7 @@ Check = Callable[[Any], str]
 # From the least to the most that is kept from an agent.
 MODES = ("open", "allowlist", "none")
 ENGINES = ("auto", "docker", "native")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -27,7 +28,7 @@ def to_bytes(text: str) -> int:
 
 def clean(text: str) -> bool:
     """Whether `text` may stand in a line of a rendered file: no control characters."""
-    return not any(ord(char) < 32 or ord(char) == 127 for char in text)
+    return not CONTROL.search(text)
 
 
 def text(value: Any) -> str:
