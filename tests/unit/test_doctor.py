@@ -69,6 +69,21 @@ def file(home: Path, name: str, text: str = "x", mode: int = 0o600) -> Path:
     return mine(path)
 
 
+AUTHORITY: dict[str, bytes] = {}
+DIGESTS: dict[str, str] = {}
+
+
+def digests(who: identity.Identity) -> dict[str, str]:
+    """All images, by name. Their user's authority is part of them: the first test's is every test's, so they are worked out once."""
+    for path in authority.folder(who).iterdir():
+        path.write_bytes(AUTHORITY.setdefault(path.name, path.read_bytes()))
+    if not DIGESTS:
+        for agent in policy.agent_names():
+            found = images.recipes(policy.load(agent), who, Facts(2, "amd64"))
+            DIGESTS.update({each.tag: each.digest for each in (found.base, found.egress, found.agent)})
+    return DIGESTS
+
+
 @dataclass
 class Machine:
     """What the tests break. `see` runs doctor: the exit code, and the findings of one id that are not ok."""
@@ -112,12 +127,8 @@ def machine(  # noqa: PLR0917  a world is made of worlds
     monkeypatch.setattr(Engine, "output_of", lambda *_, **__: json.dumps(probe).encode())
     who = identity.current()
     folder(home, ".local/state/agentbox")
-    authority.folder(who)
-    for name in policy.agent_names():
-        found = images.recipes(policy.load(name), who, Facts(2, "amd64"))
-        for recipe in (found.base, found.egress, found.agent):
-            labels = {"Config": {"Labels": {INPUTS: recipe.digest}}}
-            engine.answers[f"GET /images/{recipe.tag}/json"] = (200, labels)
+    for name, digest in digests(who).items():
+        engine.answers[f"GET /images/{name}/json"] = (200, {"Config": {"Labels": {INPUTS: digest}}})
     return Machine(home, engine, monkeypatch, docker, call, probe, info)
 
 
