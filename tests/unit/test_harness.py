@@ -93,6 +93,7 @@ def use(registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     ]:
         monkeypatch.delenv(name)
     monkeypatch.delenv("NODE_EXTRA_CA_CERTS", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)  # all the world's authorities, read a hundred times, for nothing
     monkeypatch.setenv("npm_config_registry", registry.url)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_INDEX_URL", f"{registry.url}simple/")
