@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import product
@@ -23,6 +24,11 @@ def slow_but_one_of_each(first: Iterable[object], second: Iterable[object], one:
         pytest.param(*pair, marks=() if pair[0] == one or pair[1] == other else pytest.mark.slow)
         for pair in product(first, second)
     ]
+
+
+def for_all_workers(factory: pytest.TempPathFactory) -> Path:
+    """The folder of this run of the tests, which its workers share."""
+    return factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else factory.getbasetemp()
 
 
 @contextmanager

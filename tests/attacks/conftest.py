@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import vault_world
+from fast import for_all_workers, one_at_a_time
 from vault_world import World, make_world, policy
 
 SRC = Path(__file__).parent / "src"
@@ -30,9 +31,13 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reason = vault_world.unusable()
     if reason:
         pytest.skip(reason)
-    target = tmp_path_factory.mktemp("programs")
-    for name, (source, *flags) in PROGRAMS.items():
-        subprocess.run(["cc", *FLAGS, SRC / source, *flags, "-o", target / name], check=True)
+    target = for_all_workers(tmp_path_factory) / "programs"
+    with one_at_a_time(target):
+        if not target.exists():
+            part = tmp_path_factory.mktemp("programs")
+            for name, (source, *flags) in PROGRAMS.items():
+                subprocess.run(["cc", *FLAGS, SRC / source, *flags, "-o", part / name], check=True)
+            part.rename(target)
     return target
 
 
