@@ -18,15 +18,18 @@ PYTHON = (
     "agentbox/__init__.py",
 )
 PROGRAMS = ("docker", "git", "find", "node", "python3", "python3.13", "bwrap", "bin/docker")
-CONFIGURED = (
-    "core.fsmonitor",
-    "core.sshCommand",
-    "core.pager",
-    "core.editor",
-    "diff.external",
-    "filter.x.clean",
-    "filter.x.smudge",
-)
+CONFIGURED = """
+[core]
+    fsmonitor = {0}
+    sshCommand = {0}
+    pager = {0}
+    editor = {0}
+[diff]
+    external = {0}
+[filter "x"]
+    clean = {0}
+    smudge = {0}
+"""
 HOOKS = ("pre-commit", "post-checkout", "post-index-change", "reference-transaction", "fsmonitor-watchman")
 COMPOSE = "services:\n  x:\n    image: scratch\n    volumes: ['/:/host']\n    command: touch {}\n"
 
@@ -70,8 +73,8 @@ def _repository(workspace: Path, script: str) -> None:
     subprocess.run(["git", "init", "-q", str(workspace)], check=True, cwd="/")
     trap = workspace / "trap"
     _write(trap, script, 0o755)
-    for key in CONFIGURED:
-        subprocess.run(["git", "config", "-f", str(workspace / ".git/config"), key, str(trap)], check=True, cwd="/")
+    with (workspace / ".git/config").open("a") as config:
+        config.write(CONFIGURED.format(trap))
     _write(workspace / ".gitattributes", "* filter=x diff=x\n")
     for name in HOOKS:
         _write(workspace / ".git/hooks" / name, script, 0o755)
