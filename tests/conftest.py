@@ -9,8 +9,8 @@ import pytest
 
 # Their tests share nothing but what each worker makes for itself; the tests of any other file stay on one worker.
 SCATTERED = ("attacks", "js/test_routes.py")
-# Their tests see each other: what runs on the engine and its images; the processes of one user and their number.
-TOGETHER = {"containers/": "engine", "native/test_native_": "native", "native/test_verify_native": "native"}
+# Their tests see each other: the processes of one user and their number, and the host's ports.
+HOST = ("native/test_native_", "native/test_verify_native", "containers/test_dashboard", "containers/test_login_ports")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -27,7 +27,7 @@ def group(nodeid: str) -> str:
     path = nodeid.partition("::")[0].removeprefix("tests/")
     if path.startswith(SCATTERED):
         return nodeid
-    return next((name for start, name in TOGETHER.items() if path.startswith(start)), path)
+    return "host" if path.startswith(HOST) else path
 
 
 @pytest.hookimpl(optionalhook=True)

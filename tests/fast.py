@@ -34,7 +34,20 @@ def for_all_workers(factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def one_at_a_time(made: Path) -> Iterator[None]:
     """For what is kept from run to run: one process makes it, and the others wait and find it."""
-    made.parent.mkdir(parents=True, exist_ok=True)
-    with made.with_name(f"{made.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _locked(made, fcntl.LOCK_EX):
+        yield
+
+
+@contextmanager
+def in_use(shared: Path, *, alone: bool) -> Iterator[None]:
+    """For what tests use at the same time, but for one that changes it."""
+    with _locked(shared, fcntl.LOCK_EX if alone else fcntl.LOCK_SH):
+        yield
+
+
+@contextmanager
+def _locked(path: Path, how: int) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, how)
         yield

@@ -5,19 +5,29 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 from boxes import AGENTS, REAL_USER, Agent, Box, make_box
-from fast import one_at_a_time
+from fast import in_use, one_at_a_time
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == Path(__file__).parent and "engine" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.engine)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """While a test runs containers, no other worker's changes their images."""
+    if "engine" not in getattr(item, "fixturenames", ()):
+        return (yield)
+    alone = item.get_closest_marker("alone") is not None
+    with in_use(Path(tempfile.gettempdir(), f"agentbox-boxes-of-{REAL_USER}"), alone=alone):
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -233,6 +233,7 @@ def test_container_that_cannot_start_is_125_and_says_why(box: Box):
     assert "agentbox: container: did not start" in done.stderr
 
 
+@pytest.mark.alone
 def test_image_of_an_older_agentbox_is_rebuilt(box: Box, images: Callable[[str], str]):
     old = f"FROM {images('pi')}\nLABEL io.agentbox.inputs=older\n".encode()
     subprocess.run(["docker", "build", "-q", "-t", images("pi"), "-"], input=old, check=True, capture_output=True)
