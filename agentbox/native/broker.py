@@ -16,7 +16,7 @@ from agentbox.audit import Records
 from agentbox.errors import EngineError, InstallError
 from agentbox.hosts import OWN_HOST
 from agentbox.identity import Identity
-from agentbox.native import landlock
+from agentbox.native import kept, landlock
 from agentbox.native.landlock import ALL, DEVICE, READ, RUN, Rules
 from agentbox.native.layout import Layout
 from agentbox.native.places import SYSTEM
@@ -75,14 +75,30 @@ def ensure(identity: Identity, progress: Callable[[str], None], policy: Policy |
     newer = identity.own_cache / "broker" / hashlib.sha256(wanted).hexdigest()[:12]
     older = newer.with_name(f"{newer.name}-older")
     # Which Python there is takes a process each to tell; that one of a newer name has come, a look at PATH.
+    useless = older / "useless"
     for folder in (newer, older):
-        if _is_ready(folder) and (folder == newer or not any(map(programs.find, NEWER))):
+        if _is_ready(folder) and (folder == newer or _named() in ("", kept.text(str(useless)))):
             return folder / "bin/python"
     base, version = find_python(identity)
     folder = newer if version >= WANTED else older
     if not _is_ready(folder):
         _install(base, folder, identity, progress, policy)
+    if folder == older:
+        state.write_file(useless, _named().encode(), identity)
     return folder / "bin/python"
+
+
+def _named() -> str:
+    """The Pythons on PATH that are called newer, and when their libraries have changed: venv may have come."""
+    found = [Path(os.path.realpath(path)) for path in map(programs.find, NEWER) if path]
+    return " ".join(f"{path} {_changed(path.parents[1] / 'lib' / path.name)}" for path in found)
+
+
+def _changed(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _is_ready(folder: Path) -> bool:

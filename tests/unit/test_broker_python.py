@@ -69,8 +69,13 @@ def test_a_newer_one_that_comes_later_is_used_at_the_next_start(
     monkeypatch.setattr(broker, "_install", install)
     older = broker.ensure(identity, print)
     assert broker.ensure(identity, print) == older
-    broken = python(tmp_path / "bin/python3.12", "exit 1")
+    asked = tmp_path / "asked"
+    broken = python(tmp_path / "bin/python3.12", f"echo >>{asked}; exit 1")
+    assert broker.ensure(identity, print) == broker.ensure(identity, print) == older
+    assert asked.read_text() == "\n"  # once, as long as nothing has changed
+    (tmp_path / "lib/python3.12/venv").mkdir(parents=True)
     assert broker.ensure(identity, print) == older
+    assert asked.read_text() == "\n\n"
     Path(broken).unlink()
     newer = python(tmp_path / "bin/python3.13", "echo 3 13")
     assert broker.ensure(identity, print) == broker.ensure(identity, print) != older
