@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,10 @@ def one_at_a_time(made: Path) -> Iterator[None]:
 @contextmanager
 def in_use(shared: Path, *, alone: bool) -> Iterator[None]:
     """For what tests use at the same time, but for one that changes it."""
-    with _locked(shared, fcntl.LOCK_EX if alone else fcntl.LOCK_SH):
+    with ExitStack() as held:
+        # While one waits to be alone no other may begin: they would hardly ever all be between two tests.
+        with _locked(shared.with_name(f"{shared.name}.next"), fcntl.LOCK_EX):
+            held.enter_context(_locked(shared, fcntl.LOCK_EX if alone else fcntl.LOCK_SH))
         yield
 
 
