@@ -24,6 +24,9 @@ REAL_USER = os.environ.get("AGENTBOX_TEST_USER", "agentbox-test")
 UID = os.getuid() or 1000
 GID = os.getgid() or 1000
 PROMPT = "show me the file"
+# For tests of what has nothing to do with the network: the broker makes a start take three times as long. A turn needs its model server.
+NO_BROKER = ("--network", "none")
+NO_BROKER_IN_TURN = ("--network", "open")
 
 
 def finished(command: Sequence[str], timeout: int = 120, **options: Any) -> subprocess.CompletedProcess[str]:

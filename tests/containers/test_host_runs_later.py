@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from boxes import GID, UID, Box, finished, own
+from boxes import GID, NO_BROKER, UID, Box, finished, own
 from test_masks import vanishing
 from test_session import WAIT
 
@@ -34,7 +34,7 @@ def repository(folder: Path) -> Path:
 
 
 def tool(box: Box, script: str, *options: str) -> subprocess.CompletedProcess[str]:
-    return box.agentbox("shell", *options, "--", "bash", "-c", IDENTITY + script)
+    return box.agentbox("shell", *NO_BROKER, *options, "--", "bash", "-c", IDENTITY + script)
 
 
 PLANTS = {

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from boxes import AGENTS, Box, own
+from boxes import AGENTS, NO_BROKER, Box, own
 from fake_model import FakeModel, Read, Shell
 from test_session import WAIT, left_behind
 
@@ -29,7 +29,7 @@ def put(root: Path, *names: str) -> None:
 
 def tool(box: Box, script: str, *options: str) -> str:
     """What a shell in a new container prints on stdout."""
-    done = box.agentbox("shell", *options, "--", "bash", "-c", script)
+    done = box.agentbox("shell", *NO_BROKER, *options, "--", "bash", "-c", script)
     assert "agentbox: container" not in done.stderr
     return done.stdout
 

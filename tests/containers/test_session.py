@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from boxes import REAL_USER, UID, Box, own
+from boxes import NO_BROKER, REAL_USER, UID, Box, own
 
 from agentbox import identity
 from agentbox.generate import ROOT
@@ -54,6 +54,11 @@ def leaves_nothing(box: Box) -> Iterator[None]:
 
 @pytest.mark.parametrize("code", [0, 1, 7, 125, 126, 127, 255])
 def test_exit_code_is_the_programs(box: Box, code: int):
+    assert box.agentbox("shell", "pi", *NO_BROKER, "--", "bash", "-c", f"exit {code}").returncode == code
+
+
+@pytest.mark.parametrize("code", [0, 7])
+def test_exit_code_is_the_programs_beside_a_broker_too(box: Box, code: int):
     assert box.shell("pi", f"exit {code}").returncode == code
 
 
@@ -196,7 +201,7 @@ def test_folder_of_any_name(box: Box, name: str):
     folder = box.workspace / name
     folder.mkdir()
     own(folder)
-    done = box.agentbox("shell", "-w", name, "--", "sh", "-c", "echo x > file; pwd")
+    done = box.agentbox("shell", *NO_BROKER, "-w", name, "--", "sh", "-c", "echo x > file; pwd")
     assert done.stdout == "/workspace\n", done.stderr
     assert (folder / "file").stat().st_uid == UID
 
@@ -205,7 +210,7 @@ def test_further_mounts(box: Box):
     for name in ("two", "three"):
         (box.home / name).mkdir()
         own(box.home / name)
-    options = ("-w", ".", "-w", str(box.home / "two"), "--mount", f"{box.home}/three:ro")
+    options = (*NO_BROKER, "-w", ".", "-w", str(box.home / "two"), "--mount", f"{box.home}/three:ro")
     script = "touch /workspace-2/x && touch /workspace-3/x 2>/dev/null || echo read-only"
     assert box.agentbox("shell", *options, "--", "sh", "-c", script).stdout == "read-only\n"
     assert (box.home / "two" / "x").exists()
@@ -214,7 +219,7 @@ def test_further_mounts(box: Box):
 def test_agent_state_in_an_allowed_home_is_covered(box: Box):
     box.put(".pi/agent/auth.json", "secret")
     box.put(".claude/.credentials.json", "secret")
-    options = ("-w", str(box.home), "--allow-home")
+    options = (*NO_BROKER, "-w", str(box.home), "--allow-home")
     done = box.agentbox("shell", *options, "--", "sh", "-c", "ls -A .pi .claude; touch .pi/x || echo covered")
     assert "secret" not in done.stdout
     assert "auth.json" not in done.stdout
