@@ -130,9 +130,10 @@ def _render(policy: Policy, folder: Path, found: Mapping[str, str], rules: Rules
     (etc / "probe").symlink_to(probe)
     for name, text in render_all(policy).items():
         (etc / name).write_text(text.replace(LIBRARY, found[LIBRARY]).replace(PLACE, found[PLACE]))
-    grants = [
-        path for path in dict.fromkeys(path for path, _ in rules.paths) if path != str(probe) and Path(path).exists()
-    ]
+    # What is typed into the terminal is for the agent. Tools have its descriptors where the agent hands them over.
+    kept = {str(probe), *terminals()}
+    paths = dict.fromkeys(path for path, _ in rules.paths if path not in kept)
+    grants = [path for path in paths if Path(path).exists()]
     for path in grants:
         if "\n" in path:
             raise EngineError(path, "cannot stand in a list of lines", "install bubblewrap, or rename the folder")

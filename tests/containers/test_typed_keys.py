@@ -14,12 +14,12 @@ import pytest
 from boxes import Box
 
 # A tool in a session of its own, as agents start theirs.
-LISTENER = "exec setsid sh -c 'until test -e /workspace/over; do head -n 1 {}; done > /workspace/heard 2>&1'"
+LISTENER = "exec setsid sh -c 'head -n 1 {} > /workspace/heard 2>&1'"
 
 
 def typed(box: Box, listener: str) -> tuple[str, str]:
     """Type a word into a shell in a container, beside a tool that listens: what the shell got, and the tool."""
-    script = f"({listener}) & sleep 1; echo rea''dy; read -t 5 line; echo shell got $line; touch over"
+    script = f"({listener}) & sleep 1; echo rea''dy; read line; echo shell got $line"
     ours, theirs = pty.openpty()
     words = [sys.executable, "-m", "agentbox", "shell", "pi", "--network", "none", "--", "bash", "-c", script]
     pipes = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
@@ -32,7 +32,7 @@ def typed(box: Box, listener: str) -> tuple[str, str]:
             except OSError:
                 break
             if b"ready" in said and not sent:
-                sent = bool(os.write(ours, b"TYPED\n"))
+                sent = bool(os.write(ours, b"TYPED\nAND MORE\n"))
         process.kill()
     os.close(ours)
     heard = box.workspace / "heard"

@@ -1,0 +1,64 @@
+"""What a person types to the agent, a key at a login perhaps, and who else hears it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import time
+
+import pytest
+from native_box import UID, NativeBox
+
+# A tool in a session of its own, as agents start theirs. Inside, the terminal has another name with bubblewrap.
+LISTENER = "for each in /dev/console {}; do setsid head -n 1 $each; done > {} 2>&1 &"
+
+
+def typed(box: NativeBox, *, outside: bool) -> tuple[str, str]:
+    """Type a word into a shell, beside a tool or a program outside that listens: what the shell got, and the other."""
+    ours, theirs = pty.openpty()
+    name, heard = os.ttyname(theirs), box.workspace / "heard"
+    os.chown(name, UID, -1)
+    ids = {"user": UID, "group": UID, "extra_groups": []}
+    if outside:
+        subprocess.Popen(["bash", "-c", LISTENER.format(name, heard)], **ids)  # type: ignore[call-overload]
+        listener = ""
+    else:
+        listener = LISTENER.format(name, f"{box.inside}/heard")
+    script = f"{listener}\nsleep 1; echo rea''dy; read line; echo shell got $line"
+    words = [*box.words("shell", "pi", "--engine", "native", "--network", "none"), "--", "bash", "-c", script]
+    pipes = {"stdin": theirs, "stdout": theirs, "stderr": theirs, "start_new_session": True}
+    process = subprocess.Popen(words, cwd=box.workspace, env=box.environment(), **pipes, **ids)  # type: ignore[call-overload]
+    os.close(theirs)
+    said = _talk(ours)
+    process.wait()
+    os.close(ours)
+    return said, heard.read_text() if heard.exists() else ""
+
+
+def _talk(terminal: int) -> str:
+    said, sent, until = b"", False, time.monotonic() + 60
+    while time.monotonic() < until and select.select([terminal], [], [], 30)[0]:
+        try:
+            said += os.read(terminal, 4096)
+        except OSError:  # EIO: nobody has the other end any more
+            break
+        if b"ready" in said and not sent:
+            sent = bool(os.write(terminal, b"TYPED\nAND MORE\n"))  # the shell gets what others leave
+    return said.decode(errors="replace")
+
+
+def test_a_tool_does_not_hear_what_is_typed(box: NativeBox, request: pytest.FixtureRequest) -> None:
+    if box.bubblewrap:
+        reason = "bubblewrap shows the terminal as /dev/console, to the agent and to its tools"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    said, heard = typed(box, outside=False)
+    assert "shell got TYPED" in said
+    assert "TYPED" not in heard
+    assert "ermission denied" in heard
+
+
+def test_control_a_program_outside_hears_it(box: NativeBox) -> None:
+    _, heard = typed(box, outside=True)
+    assert "TYPED" in heard
