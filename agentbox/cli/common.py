@@ -14,7 +14,7 @@ from agentbox import policy as policies
 from agentbox.cli import complete
 from agentbox.cli.terminal import is_quiet, progress, quiet_option, say, table
 from agentbox.errors import NoEngineError, UsageError, one_line
-from agentbox.gitplan import Plan
+from agentbox.gitplan import Plan, steady
 from agentbox.identity import Identity
 from agentbox.mask import Mask, Wish
 from agentbox.policy_model import Policy
@@ -116,6 +116,14 @@ def mounts(folders: tuple[str, ...], more: tuple[str, ...], who: Identity, *, al
     for line in workspace.at_odds(found):
         say(line)
     return found
+
+
+def check_steady(folders: list[Mount], others: list[set[str]]) -> None:
+    """Raise UsageError for a folder that a running sandbox could exchange for a link to any other of the host, between
+    our look at it and its mount. `others` is what each of them has mounted."""
+    for source in [mount.source for mount in folders if not steady(mount.source, others)]:
+        cause = "lies in a folder that a running session has: its tools could put a link to anything in its place"
+        raise UsageError(one_line(str(source)), cause, "end that session first (agentbox ps), or work in its folder")
 
 
 def runtime(wanted: str | None, policy: Policy, who: Identity, *, use_installed: bool = False) -> Runtime:

@@ -125,7 +125,9 @@ class Start:
         if self.asked:
             versions.remember(self.who, self.asked)
         state.prepare(self.policy, self.who)
-        plan, before = common.git(self.policy, self.mounts, self.who, runtime.others())
+        others = runtime.others()
+        common.check_steady(self.mounts, others)
+        plan, before = common.git(self.policy, self.mounts, self.who, others)
         folders = [*self.mounts, *plan.mounts]
         sys.stdout.flush()
         request = Request(

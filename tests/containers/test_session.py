@@ -147,10 +147,11 @@ def test_clean_does_so_too_and_spares_the_living(box: Box, tmp_path: Path):
     try:
         assert dead.stdout is not None
         assert dead.stdout.readline() == b"ready\n"
-        (box.workspace / "other").mkdir()
-        own(box.workspace / "other")
+        other = box.workspace.with_name("project-2")
+        other.mkdir()
+        own(other)
         living = subprocess.Popen(
-            [sys.executable, "-m", "agentbox", "shell", "-w", "other", "--", "sh", "-c", TRAPS],
+            [sys.executable, "-m", "agentbox", "shell", "-w", str(other), "--", "sh", "-c", TRAPS],
             env=box.environment(), cwd=box.workspace, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         )  # fmt: skip
         assert living.stdout is not None

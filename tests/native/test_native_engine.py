@@ -332,13 +332,15 @@ def test_two_sessions_at_once_do_not_see_each_other(box: NativeBox) -> None:
     while first.stdout.readline().strip() != "up":
         assert first.poll() is None
 
-    other = box.workspace / "second"  # in the first one's folder a shell joins it: test_native_join.py
+    other = box.home / "second"  # in the first one's folder a shell joins it: test_native_join.py
     other.mkdir()
+    within = box.shell("ls", "--network", "none", "-w", str(box.put("../project/below/file", "").parent))
     second = box.shell("ls $HOME; cat $HOME/one; echo second", "--network", "none", "-w", str(other))
     listed = box.agentbox("ps")
     (box.workspace / "stop").touch()
 
     assert second.stdout == "second\n"
+    assert (within.returncode, "lies in a folder that a running session has" in within.stderr) == (2, True)
     assert "agentbox-pi-" in listed.stdout
     out, _ = first.communicate(timeout=20)
     assert ("end" in out, first.returncode) == (True, 0)

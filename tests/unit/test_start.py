@@ -85,3 +85,37 @@ def test_a_key_that_nobody_could_exchange_is_named(
     assert ("sk-real" in request.private.values() and not request.keys.placeholders) == inside
     assert ("ANTHROPIC_API_KEY: the key itself is inside" in err) == said
     assert "sk-real" not in err
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["", "control"])
+def test_a_folder_that_a_running_session_could_exchange_is_refused(
+    call: Call, nowhere: Nowhere, home: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """One that has a folder above it. Here it does so in the moment in which it is asked for; the control ignores it."""
+    folder, keys = home / "project/sub", home / ".ssh"
+    folder.mkdir()
+    keys.mkdir()
+
+    def others() -> list[set[str]]:
+        folder.rmdir()
+        folder.symlink_to(keys)
+        return [{str(home / "project")}] if known else []
+
+    monkeypatch.setattr(nowhere, "others", others)
+    code, _, err = call("run", "pi", "-w", str(folder))
+    if known:
+        assert (code, nowhere.requests) == (2, [])
+        assert "could put a link to anything in its place" in err
+    else:
+        assert nowhere.requests[0].mounts[0].source.resolve() == keys
+
+
+@pytest.mark.parametrize("place", ["project", "project/sub/below", "other"])
+def test_sessions_in_the_same_folder_or_apart_are_not_refused(
+    call: Call, nowhere: Nowhere, home: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    for name in ("project/sub/below", "other"):
+        (home / name).mkdir(parents=True)
+    monkeypatch.setattr(nowhere, "others", lambda: [{str(home / place), str(home / place / ".git")}])
+    assert call("run", "pi", "-w", str(home / "project"))[0] == 0
+    assert len(nowhere.requests) == 1
