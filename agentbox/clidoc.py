@@ -38,6 +38,7 @@ ENVIRONMENT = {
     "DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG": "which engine, as the docker program reads them",
     "DOCKER_TLS_VERIFY, DOCKER_CERT_PATH": "how it is spoken to",
     "NO_COLOR, FORCE_COLOR, TERM": "no colours; colours in a pipe too; `dumb` has none. The agent gets them too",
+    "PYTHONPATH": "as Python itself reads it; a folder that it names is none to work in",
     "TZ, EDITOR, VISUAL": "taken over by the container, where it has the editor",
     "XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_CACHE_HOME, XDG_RUNTIME_DIR": "where the files below are",
 }
