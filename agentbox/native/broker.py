@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -160,11 +161,12 @@ class Broker:
         self.shared = shared  # its port is on a loopback that other users have too
         self.request, self.folder, self.bundle, self.python = request, made.folder, made.bundle, python
         self.records = records
+        self.log = records.egress / "broker.log"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, listener: socket.socket) -> None:
-        """Start it on a listening socket."""
-        place, scratch = self._lay_out(), make_dir(self.folder / "broker", self.request.identity)
+    def start(self, listener: socket.socket) -> subprocess.Popen[bytes]:
+        """Start it on a listening socket; again, with the rules as they have become."""
+        place, scratch = self._place, make_dir(self.folder / "broker", self.request.identity)
         enter = str(resources.lib("agentbox-enter"))
         words = [enter, "--supervise", str(os.getpid()), "--limit", "core=0"]
         passed = [listener.fileno()]
@@ -172,13 +174,14 @@ class Broker:
             passed.append(landlock.ruleset(self._domain(place, scratch)))
             words += ["--landlock", str(passed[-1])]
         words += ["--", *self._command(place, scratch, listener)]
-        with (place.audit / "broker.log").open("wb") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 words, env=environment(), cwd=scratch, pass_fds=passed, process_group=0, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, **as_user(self.request.identity),
             )  # fmt: skip
         for fd in passed[1:]:
             os.close(fd)
+        return self.process
 
     def stop(self) -> None:
         """End it, where it runs."""
@@ -186,7 +189,9 @@ class Broker:
             self.process.terminate()
             self.process.wait()
 
-    def _lay_out(self) -> egress.Broker:
+    @cached_property
+    def _place(self) -> egress.Broker:
+        """Laid out once: `agentbox allow` may change its rules later."""
         from agentbox.images import ca_bundle, certificates
 
         request = self.request

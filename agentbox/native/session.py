@@ -10,18 +10,22 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, Any
 
 from agentbox.errors import EngineError
+from agentbox.forwarder import STOP_SECONDS
 from agentbox.identity import Identity
 from agentbox.native import kept
 from agentbox.native.broker import Broker, as_user
 
 # A broker takes half a second to start. An agent that ends sooner than this without asking for one gets none.
 PATIENCE = 1.0
+# One that ended after this long is started again, as an engine does it; one that ended sooner would do so again.
+SETTLED = 3.0
 
 
 @dataclass(slots=True)
@@ -94,16 +98,14 @@ class Session:
         """Until the sandbox ends, or the process `until`, with which it ends too. Calls `started` with its pid and the
         agent's. Raises EngineError where there was never an agent."""
         assert self.process is not None
-        agent = self._hear()
+        agent, lost = self._hear(), ""
         if agent and started:
             started(self.process.pid, agent)
         if self.listener is not None and self.broker is not None:
             ended = os.pidfd_open(self.process.pid)
             _readable(ended, self.listener.fileno(), timeout=PATIENCE)
             if not _readable(ended, timeout=0):
-                self.broker.start(self.listener)
-            self.listener.close()
-            self.listener = None
+                lost = self._attend(self.broker, self.listener, ended)
             os.close(ended)
         if until:
             self._outlive(until)
@@ -112,7 +114,36 @@ class Session:
             program = self.plan.words[0].rpartition("/")[2]
             kept.forget()  # the next start asks again what can be used
             raise EngineError("sandbox", f"did not start: {program} ended with {code}, see its message above")
+        if lost and self.broker is not None:
+            cause = f"is gone ({lost}), and nothing gets out without it: the agent was ended"
+            hint = f"its log is {self.broker.log}; where it ends at once, `agentbox purge` has it installed anew"
+            raise EngineError("broker", cause, hint)
         return code if code >= 0 else 128 - code
+
+    def _attend(self, broker: Broker, listener: socket.socket, ended: int) -> str:
+        """Keep a broker on `listener` until the sandbox has `ended`. Without one the agent would only ask again and again:
+        where it is gone for good, that is ended too. Returns how the broker went, else nothing."""
+        while True:
+            began = time.monotonic()
+            process = broker.start(listener)
+            gone = os.pidfd_open(process.pid)
+            _readable(ended, gone, timeout=-1)
+            os.close(gone)
+            if _readable(ended, timeout=0):
+                return ""
+            code = process.wait()
+            if time.monotonic() - began < SETTLED:
+                self._end()
+                return f"ended with {code}"
+
+    def _end(self) -> None:
+        """End the agent, which may put its things in order first."""
+        assert self.process is not None
+        self.kill("SIGTERM")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(STOP_SECONDS)
+            return
+        self.process.terminate()
 
     def _outlive(self, other: int) -> None:
         """End the sandbox where another process ends first."""
