@@ -121,7 +121,7 @@ class Session:
         return code if code >= 0 else 128 - code
 
     def _attend(self, broker: Broker, listener: socket.socket, ended: int) -> str:
-        """Keep a broker on `listener` until the sandbox has `ended`. Without one the agent would only ask again and again:
+        """Keep a broker on `listener` until the sandbox has `ended`. Without one, the agent would ask on and on:
         where it is gone for good, that is ended too. Returns how the broker went, else nothing."""
         while True:
             began = time.monotonic()

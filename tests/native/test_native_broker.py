@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 import psutil
-from native_box import NativeBox
+from fake_model import FakeModel
+from native_box import OWN_HOST, NativeBox
 
 from agentbox.native.session import SETTLED
 
@@ -37,16 +38,20 @@ def wait_for(path: Path) -> None:
         time.sleep(0.05)
 
 
-def test_one_that_crashed_is_started_again(box: NativeBox) -> None:
-    process = start(box, f"{ASK}; touch asked; while [ ! -e go ]; do sleep 0.05; done; {ASK}; echo end")
-    wait_for(box.workspace / "asked")
-    before = brokers(process)
-    time.sleep(max(0, SETTLED + 0.5 - (time.time() - before[0].create_time())))
-    for each in before:
-        each.kill()
-    (box.workspace / "go").touch()
-    out, _ = process.communicate(timeout=SECONDS)
-    assert (process.returncode, out) == (0, "403\n403\nend\n")
+def test_one_that_crashed_comes_back_with_its_rules(box: NativeBox) -> None:
+    with FakeModel([]) as model:
+        host = f"{OWN_HOST}:{model.url.rpartition(':')[2]}"
+        ask = f"curl -s -o /dev/null -w '%{{http_code}}\\n' --max-time 20 http://{host}/"
+        process = start(box, f"{ask}; touch asked; while [ ! -e go ]; do sleep 0.05; done; {ask}; echo end")
+        wait_for(box.workspace / "asked")
+        assert box.agentbox("allow", host).stderr.endswith("; 1 running now\n")
+        before = brokers(process)
+        time.sleep(max(0, SETTLED + 0.5 - (time.time() - before[0].create_time())))
+        for each in before:
+            each.kill()
+        (box.workspace / "go").touch()
+        out, _ = process.communicate(timeout=SECONDS)
+    assert (process.returncode, out) == (0, "403\n200\nend\n")
 
 
 def test_one_that_is_gone_for_good_ends_the_agent_with_a_line_of_why(box: NativeBox) -> None:
