@@ -24,8 +24,8 @@ from agentbox.native.broker import Broker, as_user
 
 # A broker takes half a second to start. An agent that ends sooner than this without asking for one gets none.
 PATIENCE = 1.0
-# One that ended after this long is started again, as an engine does it; one that ended sooner would do so again.
-SETTLED = 3.0
+# One that ends is started again; it is gone for good where this many in a row ended before they had run for so long.
+TRIES, SETTLED = 3, 10.0
 
 
 @dataclass(slots=True)
@@ -123,7 +123,8 @@ class Session:
     def _attend(self, broker: Broker, listener: socket.socket, ended: int) -> str:
         """Keep a broker on `listener` until the sandbox has `ended`. Without one, the agent would ask on and on:
         where it is gone for good, that is ended too. Returns how the broker went, else nothing."""
-        while True:
+        tries, code = 0, 0
+        while tries < TRIES:
             began = time.monotonic()
             process = broker.start(listener)
             gone = os.pidfd_open(process.pid)
@@ -132,9 +133,9 @@ class Session:
             if _readable(ended, timeout=0):
                 return ""
             code = process.wait()
-            if time.monotonic() - began < SETTLED:
-                self._end()
-                return f"ended with {code}"
+            tries = 1 if time.monotonic() - began > SETTLED else tries + 1
+        self._end()
+        return f"ended with {code}"
 
     def _end(self) -> None:
         """End the agent, which may put its things in order first."""
