@@ -35,6 +35,7 @@ NEVER = [
     ("240.0.0.0/4", "reserved"),
     # Addresses with another address inside, or made by one who can route them where he likes.
     ("::/96", "an embedded IPv4 address"),
+    ("::ffff:0:0:0/96", "an embedded IPv4 address"),
     ("64:ff9b:1::/48", "an embedded IPv4 address"),
     ("2002::/16", "an embedded IPv4 address (6to4)"),
     ("2001::/32", "an embedded IPv4 address (Teredo)"),
