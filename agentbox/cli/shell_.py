@@ -59,7 +59,6 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
             if no_mask or unmask:
                 common.say("masks are made when a container starts; this one runs and keeps its own")
             return _join(running[0].name, words)
-        common.say("a new container: no session runs here")
     elif (code := _join_native(policy, who, str(mounts[0].source), words)) is not None:
         return code
     return Start(policy, who, mounts, words, git, wish=Wish(no_mask, unmask)).run(runtime)
