@@ -132,7 +132,8 @@ def loosens(source: Source, key: str) -> PolicyError:
 
 
 def unknown(source: Source, key: str, known: list[str], row: int | None = None) -> PolicyError:
-    meant = nearest(key, known)
+    tables = {name.partition(".")[0] for name in known}
+    meant = nearest(key, sorted({*known, *tables}))
     return source.error(key, "is not a known key", f"did you mean {meant}?" if meant else "", row)
 
 

@@ -122,6 +122,8 @@ def test_unknown_key_names_the_nearest(call: Call, home: Path):
     config.parent.mkdir(parents=True)
     config.write_text('[limits]\npids = 99\nmemroy = "1g"\n')
     assert_refused(call("run"), 2, f"{config}:3: limits.memroy is not a known key", "Hint: did you mean limits.memory?")
+    config.write_text("[limts]\npids = 200\n")
+    assert_refused(call("run"), 2, f"{config}:1: limts is not a known key", "Hint: did you mean limits?")
 
 
 def test_root_without_host_uid(call: Call, monkeypatch: pytest.MonkeyPatch):
