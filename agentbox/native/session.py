@@ -110,7 +110,7 @@ class Session:
         if until:
             self._outlive(until)
         code = self.process.wait()
-        if self.agent < 0:
+        if not agent:
             program = self.plan.words[0].rpartition("/")[2]
             kept.forget()  # the next start asks again what can be used
             raise EngineError("sandbox", f"did not start: {program} ended with {code}, see its message above")
@@ -169,7 +169,7 @@ class Session:
                 self.listener = socket.socket(fileno=array.array("i", data[:4])[0])
             elif level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
                 agent = array.array("i", data[:4])[0]
-                with contextlib.suppress(ProcessLookupError):
+                with contextlib.suppress(ProcessLookupError):  # it has ended by now
                     self.agent = os.pidfd_open(agent)
         return agent
 
