@@ -24,9 +24,10 @@ REAL_USER = os.environ.get("AGENTBOX_TEST_USER", "agentbox-test")
 UID = os.getuid() or 1000
 GID = os.getgid() or 1000
 PROMPT = "show me the file"
-# For tests of what has nothing to do with the network: the broker makes a start take three times as long. A turn needs its model server.
+# opencode fetches packages at each start. Where npm is out of reach it would try again for more than a minute.
+AT_ONCE = "npm_config_fetch_retries=0"
+# For tests of what has nothing to do with the network: with the broker a start takes three times as long.
 NO_BROKER = ("--network", "none")
-NO_BROKER_IN_TURN = ("--network", "open")
 
 
 def finished(command: Sequence[str], timeout: int = 120, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -196,6 +197,7 @@ AGENTS = {
             seed=_seed_opencode,
             turn=("run", PROMPT),
             again=("run", "--continue", "and again"),
+            options=("-e", AT_ONCE),
         ),
         Agent(
             name="hermes",
@@ -232,6 +234,8 @@ def masked(
         *state,
         *settings,
         "--env=PI_OFFLINE=1",
+        f"--env={AT_ONCE}",
+        "--dns=127.0.0.1",  # where nobody answers: the model server is an address, and nothing else is to be found
         f"--user={UID}:{GID}",
     ]
     command += [f"--volume={box.workspace}:/workspace", "--tmpfs=/run/opencode:exec,mode=0777"]

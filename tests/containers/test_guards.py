@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from boxes import AGENTS, NO_BROKER_IN_TURN, Agent, Box, masked, own
+from boxes import AGENTS, Agent, Box, masked, own
 from fake_model import Call, FakeModel, Shell
 from file_tools import AFTER
 from test_file_tools import GUARDS
@@ -48,7 +48,7 @@ def turn(
         if image:
             run = without_vault(box, agent, image, dict([GUARDS[agent.name]]) if files is None else files)
         else:
-            run = box.run(agent.name, *agent.turn, options=("--no-mask", *NO_BROKER_IN_TURN, *agent.options))
+            run = box.run(agent.name, *agent.turn, options=("--no-mask", *agent.options))
         assert run.returncode == 0, run.stderr
         assert "DONE" in run.stdout
         return model
