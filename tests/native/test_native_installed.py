@@ -23,11 +23,15 @@ def install(box: NativeBox, folder: Path, version: str = "9.9.9") -> None:
     """As `npm install --global --prefix FOLDER` would leave pi there: agentbox's own copy, called another version."""
     assert box.run("pi", "--version", options=("--network", "none")).returncode == 0
     own = INSTALLED / "pi" / PI.version
-    subprocess.run(["cp", "-a", "--reflink=auto", f"{own}/.", folder], check=True)
+    subprocess.run(["cp", "-a", "--link", f"{own}/.", folder], check=True)
     package = folder / "lib/node_modules" / PI.name
+    script = package / "dist/bundle/cli.js"
+    for path in (package / "package.json", script):  # these alone are changed, and so are copies
+        content = path.read_bytes()
+        path.unlink()
+        path.write_bytes(content)
     told = json.loads((package / "package.json").read_text())
     (package / "package.json").write_text(json.dumps({**told, "version": version}))
-    script = package / "dist/bundle/cli.js"
     (folder / "bin/pi").symlink_to(os.path.relpath(script, folder / "bin"))
     script.chmod(0o755)
     box.extra = {"PATH": f"{folder}/bin:{box.environment()['PATH']}"}
