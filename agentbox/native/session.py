@@ -54,6 +54,7 @@ class Session:
         self.ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.listener = start.listener
         self.agent = -1  # a pidfd of the agent itself
+        self.early: list[str] = []  # signals that came before it was known
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Session:
@@ -87,9 +88,10 @@ class Session:
         return self.process
 
     def kill(self, name: str) -> bool:
-        """Send the agent a signal; False where it has not come so far."""
+        """Send the agent a signal, as soon as it is there; False where one that ends it cannot wait for that."""
         if self.agent < 0:
-            return False
+            self.early.append(name)
+            return name != "SIGKILL"
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.agent, signal.Signals[name])
         return True
@@ -171,6 +173,8 @@ class Session:
                 agent = array.array("i", data[:4])[0]
                 with contextlib.suppress(ProcessLookupError):  # it has ended by now
                     self.agent = os.pidfd_open(agent)
+        for name in self.early if self.agent >= 0 else ():
+            self.kill(name)
         return agent
 
 
