@@ -19,7 +19,8 @@ def test_a_skip_on_a_worker_is_a_failure_where_all_must_run(tmp_path: Path, vari
     shutil.copy(CONFTEST, tmp_path)
     (tmp_path / "test_it.py").write_text(SKIPS)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-n", "1", "-p", "no:cacheprovider", tmp_path],
+        # A base of its own: pytest would close the common one to the users that other tests act as.
+        [sys.executable, "-m", "pytest", "-n", "1", "-p", "no:cacheprovider", f"--basetemp={tmp_path}/base", tmp_path],
         cwd=tmp_path, env={**os.environ, "AGENTBOX_MUST_RUN": variable}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == code, done.stdout
