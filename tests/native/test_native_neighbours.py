@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from native_box import UID, NativeBox, as_user, own_python
 
+pytestmark = [pytest.mark.npm, pytest.mark.slow]
+
 # A program with a Unix socket by path, a segment of shared memory, a message queue and a semaphore, which says its pid.
 NEIGHBOUR = """
 import ctypes, os, socket, sys

@@ -11,6 +11,8 @@ import time
 import pytest
 from native_box import UID, NativeBox
 
+pytestmark = [pytest.mark.npm, pytest.mark.slow]
+
 # A tool in a session of its own, as agents start theirs. Inside, the terminal has another name with bubblewrap.
 LISTENER = "for each in /dev/console {}; do setsid head -n 1 $each; done > {} 2>&1 &"
 
