@@ -107,10 +107,14 @@ def test_without_an_image_it_says_what_it_cannot_know(box: Box):
 
 def test_no_engine_where_one_is_looked_for(box: Box):
     environ = {**box.environment(), "DOCKER_HOST": f"unix://{box.home}/none.sock"}
-    answer = finished([sys.executable, "-m", "agentbox", "doctor", "--json"], env=environ, cwd=box.workspace)
-    assert answer.returncode == 1
+    doctor = [sys.executable, "-m", "agentbox", "doctor", "--json"]
+    answer = finished(doctor, env=environ, cwd=box.workspace)
+    assert (answer.returncode, findings(answer)["engine.reach"]["level"]) == (0, "warning")  # there is the native one
     assert "is not running" in findings(answer)["engine.reach"]["what"]
     assert findings(answer)["programs.compose"]["level"] == "ok"
+    box.put(".config/agentbox/config.toml", 'engine = "docker"\n')
+    answer = finished(doctor, env=environ, cwd=box.workspace)
+    assert (answer.returncode, findings(answer)["engine.reach"]["level"]) == (1, "error")
 
 
 # Connects with the rights of nobody; all of the process could not be nobody, as its Python may be in root's home.
@@ -134,7 +138,7 @@ main()
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to act as a user who may not use the engine")
 def test_a_user_who_may_not_use_the_engine(box: Box):
     answer = finished([sys.executable, "-c", NOBODY], env=box.environment(), cwd=box.workspace)
-    assert answer.returncode == 1
+    assert (answer.returncode, findings(answer)["engine.reach"]["level"]) == (0, "warning")  # there is the native one
     assert "no permission on" in findings(answer)["engine.reach"]["what"]
 
 
