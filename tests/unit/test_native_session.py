@@ -13,13 +13,13 @@ from agentbox.errors import EngineError
 from agentbox.native.session import Session, Start
 
 AGENT = """
-import signal, socket, sys, time
+import os, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(9))
 time.sleep(0.5)
 if "silent" not in sys.argv:
-    socket.socket(fileno=int(sys.argv[sys.argv.index("--control") + 1])).send(b"+")
-if "waits" in sys.argv:
-    time.sleep(60)
+    os.write(int(sys.argv[sys.argv.index("--control") + 1]), b"+")
+while "waits" in sys.argv:
+    time.sleep(0.1)
 sys.exit(7)
 """
 
