@@ -39,20 +39,21 @@ int vault_landlock_abi(void)
 #define RETURN(what) BPF_STMT(BPF_RET | BPF_K, what)
 #define REFUSE(error) RETURN(SECCOMP_RET_ERRNO | (error))
 
-/* Both architectures are little-endian, so that an argument's low half comes first. */
+/* How both filters begin, and with the call's number in hand: another architecture's calls are refused. Both that we know are
+ * little-endian, so that an argument's low half comes first. */
+#define OWN_CALLS \
+	LOAD(arch), IF(THIS_MACHINE, 1, 0), REFUSE(EPERM), \
+	LOAD(nr), IF_ANY(X32, 0, 1), REFUSE(EPERM)
 
 /* Before VAULT_ABI_TRUNCATE the kernel asks Landlock when a file is opened, for what it is opened for: truncate(2) opens nothing,
  * and O_TRUNC empties also what is opened to read, or (with both bits of O_ACCMODE) for neither. openat2's flags are in memory,
  * where a filter cannot look, and io_uring opens without a call: callers know both to be missing. */
 static const struct sock_filter no_truncation[] = {
-	LOAD(arch),
-	IF(THIS_MACHINE, 0, 16),
-	LOAD(nr),
-	IF_ANY(X32, 14, 0),
+	OWN_CALLS,
 	IF(SYS_openat, 7, 0),
-	IF(SYS_truncate, 14, 0),
-	IF(OPENAT2, 12, 0),
-	IF(IO_URING_SETUP, 11, 0),
+	IF(SYS_truncate, 13, 0),
+	IF(OPENAT2, 11, 0),
+	IF(IO_URING_SETUP, 10, 0),
 	IF(OPEN, 1, 0),
 	RETURN(SECCOMP_RET_ALLOW),
 	LOAD(args[1]),
@@ -61,9 +62,8 @@ static const struct sock_filter no_truncation[] = {
 	IF_ANY(O_TRUNC, 0, 3),
 	KEEP(O_ACCMODE),
 	IF(O_WRONLY, 1, 0),
-	IF(O_RDWR, 0, 3),
+	IF(O_RDWR, 0, 2),
 	RETURN(SECCOMP_RET_ALLOW),
-	REFUSE(EPERM),	/* another architecture's calls */
 	REFUSE(ENOSYS),
 	REFUSE(EACCES),
 };
@@ -71,10 +71,7 @@ static const struct sock_filter no_truncation[] = {
 /* Before VAULT_ABI_SCOPE Landlock does not know signals. This one opens a debugger in a Node process, which then does what it is
  * told; F_SETSIG lets the kernel send it. */
 static const struct sock_filter no_debugger[] = {
-	LOAD(arch),
-	IF(THIS_MACHINE, 0, 17),
-	LOAD(nr),
-	IF_ANY(X32, 15, 0),
+	OWN_CALLS,
 	IF(SYS_kill, 11, 0),
 	IF(SYS_tkill, 10, 0),
 	IF(SYS_rt_sigqueueinfo, 9, 0),
