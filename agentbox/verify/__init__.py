@@ -87,14 +87,17 @@ def _controls(setting: Setting, attacks: Sequence[Attack], root: Path) -> Iterat
     groups: dict[frozenset[str], list[Attack]] = defaultdict(list)
     for attack in attacks:
         groups[setting.ground.off(attack) | (VAULT if attack.by_agent else frozenset())].append(attack)
-    # Those with an agent in them take longest. It is needed where its own tools are the attackers, or what guards it
-    # from within is attacked.
-    order = sorted(groups.items(), key=lambda item: ("guard" not in item[0], -len(item[1])))
+    order = sorted(groups.items(), key=lambda item: (not _needs_agent(*item), -len(item[1])))  # that takes longest
     for number, (off, group) in enumerate(order):
-        agent = "guard" in off or any(attack.is_tool for attack in group)
+        agent = _needs_agent(off, group)
         network = setting.ground.online or bool(off & ONLINE)
         place = replace(setting, ground=setting.ground.without(off))
         yield Trial(place, group, off, agent, network, root=root / f"control-{number}")
+
+
+def _needs_agent(off: frozenset[str], group: Sequence[Attack]) -> bool:
+    """Where its own tools are the attackers, or what guards it from within is attacked."""
+    return "guard" in off or any(attack.is_tool for attack in group)
 
 
 def _of(attack: Attack, trials: Sequence[Trial]) -> Trial:
