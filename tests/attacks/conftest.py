@@ -50,3 +50,10 @@ def worlds(programs: Path) -> Iterator[dict[str, World]]:
     yield made
     for world in made.values():
         world.close()
+
+
+@pytest.fixture
+def fresh(worlds: dict[str, World]) -> None:
+    """Both as they were at first."""
+    for world in worlds.values():
+        world.reset()

@@ -10,15 +10,9 @@ import pytest
 from test_matrix import STARTS
 from vault_world import AUTH, SECRET, STATE, VAULT, World, policy
 
-pytestmark = pytest.mark.vault
+pytestmark = [pytest.mark.vault, pytest.mark.usefixtures("fresh")]
 
 ENVIRONMENT = {"ANTHROPIC_API_KEY": SECRET, "SECRET_ONE": SECRET, "SECRET_KEPT": "kept", "ORDINARY": "there"}
-
-
-@pytest.fixture(autouse=True)
-def fresh(worlds: dict[str, World]) -> None:
-    for world in worlds.values():
-        world.reset()
 
 
 @pytest.mark.parametrize("start", STARTS)

@@ -10,17 +10,11 @@ import pytest
 from test_matrix import READERS_BY_START
 from vault_world import AUTH, SECRET, SETTINGS, STATE, World, policy
 
-pytestmark = pytest.mark.vault
+pytestmark = [pytest.mark.vault, pytest.mark.usefixtures("fresh")]
 
 HOWS = ["execv", "vfork", "posix_spawn", "system"]
 # -D: strace becomes the agent, and a grandchild of it traces. So the marker's pid is the agent's.
 TRACE = ("strace", "-D", "-f", "-qq", "-e", "trace=landlock_add_rule,landlock_restrict_self", "-o", "trace")
-
-
-@pytest.fixture(autouse=True)
-def fresh(worlds: dict[str, World]) -> None:
-    for world in worlds.values():
-        world.reset()
 
 
 def steps(world: World, how: str, *words: str) -> subprocess.CompletedProcess[str]:

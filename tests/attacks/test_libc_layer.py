@@ -5,16 +5,13 @@ A guard-rail, not a boundary: what is strict xfail here stays open without Landl
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 from fast import slow_but
+from test_matrix import ATTACKS
 from vault_world import SECRET, STATE, World
 
-pytestmark = pytest.mark.vault
+pytestmark = [pytest.mark.vault, pytest.mark.usefixtures("fresh")]
 
-ATTACKS = re.findall(r"(?<!define )ATTACK\((\w+)\)", (Path(__file__).parent / "src/attack.c").read_text())
 OPEN_WITHOUT_LANDLOCK = {
     "read_uring": "io_uring opens the file inside the kernel",
     "memfd_static_reader": "a static program has no preload",
@@ -26,12 +23,6 @@ OPEN_WITHOUT_LANDLOCK = {
     "abstract_socket": "sockets are not interposed",
     "spoof_agent": "a tool that sets the marker and starts the agent's own executable is taken for the agent",
 }
-
-
-@pytest.fixture(autouse=True)
-def fresh(worlds: dict[str, World]) -> None:
-    for world in worlds.values():
-        world.reset()
 
 
 @pytest.mark.parametrize("start", slow_but(["execvp"], ["execvp", "posix_spawn"]))

@@ -10,7 +10,7 @@ from fast import slow_but, slow_but_one_of_each
 from reporting import matrix_of
 from vault_world import AUTH, SECRET, SETTINGS, STATE, World
 
-pytestmark = pytest.mark.vault
+pytestmark = [pytest.mark.vault, pytest.mark.usefixtures("fresh")]
 
 SRC = Path(__file__).parent / "src"
 ATTACKS = re.findall(
@@ -52,12 +52,6 @@ starts: dict[tuple[str, str], str] = {}
 attacks: dict[tuple[str, str], str] = {}
 starts_matrix = matrix_of(starts, "readers by how the agent starts them")
 attacks_matrix = matrix_of(attacks, "attacks by how the agent starts them")
-
-
-@pytest.fixture(autouse=True)
-def fresh(worlds: dict[str, World]) -> None:
-    for world in worlds.values():
-        world.reset()
 
 
 def state_of(world: World) -> list[str | None]:

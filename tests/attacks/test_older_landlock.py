@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -15,26 +14,19 @@ from pathlib import Path
 import pytest
 from fast import slow_but
 from older_landlock import pretend
-from vault_world import AUTH, SECRET, SETTINGS, STATE, World
+from test_matrix import ATTACKS, state_of
+from vault_world import AUTH, SECRET, SETTINGS, World
 
 from agentbox import resources
 
-pytestmark = pytest.mark.vault
+pytestmark = [pytest.mark.vault, pytest.mark.usefixtures("fresh")]
 
-SOURCE = (Path(__file__).parent / "src/attack.c").read_text()
-ATTACKS = re.findall(r"(?<!define )ATTACK\((\w+)\)", SOURCE.split("attacks[] = {")[1].split("#undef")[0])
 BEFORE_SCOPES = "Landlock knows signals and abstract sockets since ABI 6"
 OPEN = ("send_signal", "send_signal_to_thread", "abstract_socket")
 ABIS = (1, 2, 3, 4, 5)
 WAYS = ("truncate", "openat", "openat-neither", "openat-high-bits", "openat2", "open", "x32-truncate", "i386-truncate")
 # Refused by the kernel of these tests itself, on some machines.
 NO_CONTROL = ("x32-truncate", "i386-truncate")
-
-
-@pytest.fixture(autouse=True)
-def fresh(worlds: dict[str, World]) -> None:
-    for world in worlds.values():
-        world.reset()
 
 
 @pytest.mark.parametrize("abi", slow_but([2], ABIS))
@@ -170,7 +162,3 @@ def in_outer_domain(how: str, abi: int, *command: object) -> None:
     words = [sys.executable, "-c", OUTER, how, *map(str, command)]
     done = subprocess.run(words, check=False, preexec_fn=functools.partial(pretend, abi), capture_output=True)
     assert done.returncode != 125, done.stderr
-
-
-def state_of(world: World) -> list[str | None]:
-    return world.read_all([AUTH, SETTINGS, STATE / "extensions/one.js", STATE / "extensions/evil.js", STATE / ".env"])

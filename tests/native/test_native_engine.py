@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
 import fcntl
 import json
 import os
@@ -26,6 +24,7 @@ import pytest
 from boxes import AGENTS, Agent, assert_only_tools_are_refused
 from fake_model import FakeModel, Read, Shell
 from native_box import OWN_HOST, SHARED, UID, NativeBox, as_user, broker_python, own, own_python
+from older_landlock import pretend_none
 from provider import provider
 from shell_attacks import ATTACKS, LINES, NO_CONTROL, PUT, lay_out, statuses
 
@@ -401,7 +400,7 @@ def test_secrets_in_the_folder_are_masked_or_nothing_starts(box: NativeBox) -> N
 
 
 def test_without_landlock_nothing_starts(box: NativeBox) -> None:
-    done = box.agentbox("shell", "pi", "--engine", "native", "--network", "none", "--", "true", preexec_fn=_no_landlock)
+    done = box.agentbox("shell", "pi", "--engine", "native", "--network", "none", "--", "true", preexec_fn=pretend_none)
     assert done.returncode == 125
     assert "no Landlock" in done.stderr
 
@@ -409,7 +408,7 @@ def test_without_landlock_nothing_starts(box: NativeBox) -> None:
 def test_paranoid_mode_false_starts_without_landlock_and_says_so(box: NativeBox) -> None:
     box.extra = {"PARANOID_MODE": "false"}
     words = ("shell", "pi", "--engine", "native", "--network", "none", "--", "bash", "-c", "echo started")
-    done = box.agentbox(*words, preexec_fn=_no_landlock)
+    done = box.agentbox(*words, preexec_fn=pretend_none)
     assert done.stdout == "started\n", done.stderr
     assert "no Landlock" in done.stderr
 
@@ -500,19 +499,6 @@ def _attacks(agent: Agent, box: NativeBox, inside: str) -> str:
     for path in (box.workspace / "attacks", *(box.workspace / "attacks").iterdir()):
         own(path)
     return script
-
-
-def _no_landlock() -> None:
-    """Its three calls fail as on a kernel that does not know them."""
-    from vault_world import PR_SET_NO_NEW_PRIVS, _check, _libc
-
-    code = [(0x20, 0, 0, 0), (0x35, 0, 2, 444), (0x25, 1, 0, 446)]  # the call's number: 444 to 446?
-    code += [(0x06, 0, 0, 0x00050000 | errno.ENOSYS), (0x06, 0, 0, 0x7FFF0000)]
-    program = b"".join(struct.pack("HBBI", *one) for one in code)
-    buffer = ctypes.create_string_buffer(program, len(program))
-    header = struct.pack("HxxxxxxP", len(code), ctypes.addressof(buffer))
-    _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
-    _check(_libc.prctl(22, 2, header, 0, 0), "seccomp")
 
 
 def _of_the_user() -> list[str]:

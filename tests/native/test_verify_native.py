@@ -3,6 +3,7 @@ starts, red in the right family where one protection is off."""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -17,7 +18,6 @@ import pytest
 from native_box import INSTALLED, UID, NativeBox, as_user, own_python
 from older_landlock import pretend
 from reporting import show
-from vault_world import PR_SET_NO_NEW_PRIVS, _libc
 
 from agentbox import policy
 from agentbox.native import claims
@@ -112,16 +112,11 @@ def test_without_just_one_protection_it_is_red_in_the_right_family(box: NativeBo
 def test_with_an_older_landlock_the_same_files_are_denied(box: NativeBox) -> None:
     if not box.bubblewrap:  # the supervisor of its connections leaves no room for who answers the question
         box.put(".config/agentbox/config.toml", '[network]\nmode = "open"\n')
-    said = verify(box, *named(["file/*", "process/signal"]), preexec_fn=_abi_2)
+    said = verify(box, *named(["file/*", "process/signal"]), preexec_fn=functools.partial(pretend, 2))
     found = by_level(said)
     assert (found.keys() - {"denied", "not claimed here", "refused by the kernel"}, said["code"]) == (set(), 0)
     assert "file/truncate" in found["denied"]
     assert "process/signal" in found["not claimed here"]
-
-
-def _abi_2() -> None:
-    _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    pretend(2)
 
 
 @pytest.mark.parametrize("agent", ["claude", "opencode", "hermes"])
