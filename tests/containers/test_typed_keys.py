@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import pty
-import select
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 
 import pytest
 from boxes import Box
+from typist import type_when_ready
 
 # A tool in a session of its own, as agents start theirs.
 LISTENER = "exec setsid sh -c 'head -n 1 {} > /workspace/heard 2>&1'"
@@ -25,18 +24,11 @@ def typed(box: Box, listener: str) -> tuple[str, str]:
     pipes = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
     with subprocess.Popen(words, cwd=box.workspace, env=box.environment(), start_new_session=True, **pipes) as process:  # type: ignore[call-overload]
         os.close(theirs)
-        said, sent, until = b"", False, time.monotonic() + 120
-        while time.monotonic() < until and select.select([ours], [], [], 60)[0]:
-            try:
-                said += os.read(ours, 4096)
-            except OSError:
-                break
-            if b"ready" in said and not sent:
-                sent = bool(os.write(ours, b"TYPED\nAND MORE\n"))
+        said = type_when_ready(ours, 120)
         process.kill()
     os.close(ours)
     heard = box.workspace / "heard"
-    return said.decode(errors="replace"), heard.read_text() if heard.exists() else ""
+    return said, heard.read_text() if heard.exists() else ""
 
 
 @pytest.mark.xfail(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import pty
-import select
 import subprocess
-import time
 
 import pytest
 from native_box import UID, NativeBox
+from typist import type_when_ready
 
 pytestmark = [pytest.mark.npm, pytest.mark.slow]
 
@@ -33,22 +32,10 @@ def typed(box: NativeBox, *, outside: bool) -> tuple[str, str]:
     pipes = {"stdin": theirs, "stdout": theirs, "stderr": theirs, "start_new_session": True}
     process = subprocess.Popen(words, cwd=box.workspace, env=box.environment(), **pipes, **ids)  # type: ignore[call-overload]
     os.close(theirs)
-    said = _talk(ours)
+    said = type_when_ready(ours, 60)
     process.wait()
     os.close(ours)
     return said, heard.read_text() if heard.exists() else ""
-
-
-def _talk(terminal: int) -> str:
-    said, sent, until = b"", False, time.monotonic() + 60
-    while time.monotonic() < until and select.select([terminal], [], [], 30)[0]:
-        try:
-            said += os.read(terminal, 4096)
-        except OSError:  # EIO: nobody has the other end any more
-            break
-        if b"ready" in said and not sent:
-            sent = bool(os.write(terminal, b"TYPED\nAND MORE\n"))  # the shell gets what others leave
-    return said.decode(errors="replace")
 
 
 def test_a_tool_does_not_hear_what_is_typed(box: NativeBox, request: pytest.FixtureRequest) -> None:
