@@ -1,5 +1,5 @@
-/* Landlock grants, it cannot deny: so every entry of / is granted whole but the one that leads to the vault, and below it the
- * walk goes down to each protected path and grants its siblings. What nobody granted, also what appears later under a
+/* Landlock grants, it cannot deny: so every entry of / is granted whole but the one that leads to the vault and /dev, and below
+ * them the walk goes down to each protected path and grants its siblings. What nobody granted, also what appears later under a
  * protected name, stays closed. */
 #include <errno.h>
 #include <string.h>
@@ -100,16 +100,30 @@ static bool carries_protected_name(const struct walk *walk, size_t directory, co
 	return false;
 }
 
+/* What bubblewrap and engines call the agent's own terminal: who opens it reads what is typed. */
+#define DEVICES "/dev"
+#define CONSOLE DEVICES "/console"
+
 enum step { SKIP, GRANT, DESCEND };
+
+static enum step decide_outside(const struct walk *walk)
+{
+	struct vault_text here = {walk->path, walk->len};
+
+	if (strcmp(walk->path, CONSOLE) == 0)
+		return SKIP;
+	if (strcmp(walk->path, DEVICES) == 0)
+		return DESCEND;
+	return vault_is_under(walk->policy->vault.text, walk->policy->vault.len, &here) ? DESCEND : GRANT;
+}
 
 static enum step decide(const struct walk *walk, const char *name, bool directory, enum vault_right *right)
 {
 	const struct vault_policy *policy = walk->policy;
-	struct vault_text here = {walk->path, walk->len};
 
 	*right = VAULT_WRITE;
 	if (!vault_is_under(walk->path, walk->len, &policy->vault))
-		return vault_is_under(policy->vault.text, policy->vault.len, &here) ? DESCEND : GRANT;
+		return decide_outside(walk);
 	if (walk->len == policy->vault.len)
 		return DESCEND;
 	*right = vault_judge(policy, walk->path).right;
