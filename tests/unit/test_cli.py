@@ -265,3 +265,15 @@ def test_engine_error_is_shown_in_its_own_words(call, engine):
     engine.answers["GET /containers/json"] = (500, {"message": "it is on fire"})
     assert call("ps")[0] == 125
     assert "it is on fire" in call("ps")[2]
+
+
+@pytest.mark.parametrize("words", [["-m", "agentbox"], ["-c", "from agentbox.cli import main; main()"]])
+def test_a_ctrl_c_while_the_modules_load_is_no_traceback(tmp_path: Path, words: list[str]):
+    """The second is the control: main alone cannot catch what comes before it."""
+    (tmp_path / "click.py").write_text("import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(5)")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
+    done = subprocess.run(
+        [sys.executable, *words], env=environment, cwd="/", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == -signal.SIGINT
+    assert ("Traceback" in done.stderr) == (words[0] == "-c")
