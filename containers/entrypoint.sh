@@ -36,6 +36,8 @@ if [ "$1" = "$agent" ]; then
     # Where logins are answered (agentbox run --login): the agents listen on the container's loopback.
     # shellcheck disable=SC2086  # ports are words
     if [ -n "${AGENTBOX_LOGIN_PORTS:-}" ]; then python3 -I "$LIBRARY/forward.py" $AGENTBOX_LOGIN_PORTS & fi
+    # A tool that could open it too would read what is typed. Natively the terminal is the user's, whose shell goes on in it.
+    [ "${AGENTBOX_TERMINAL:-}" != own ] || agentbox-launch --exclusive
     prepare_agent "$@"       # ends in exec
 fi
 # Anything else is a tool from its first instruction on, also where it is a static program.

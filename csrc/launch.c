@@ -2,10 +2,13 @@
  * preloaded into it. It binds the marker to its own pid, which exec keeps, and becomes COMMAND.
  * agentbox-launch --tool COMMAND [ARGUMENT...]: becomes COMMAND as a tool, for what a person starts beside the agent: COMMAND
  * may be a static program, which no preload would confine.
+ * agentbox-launch --exclusive: nobody else opens the terminal on standard input from here on, by whatever name (TIOCEXCL in
+ * ioctl_tty(2)); nothing where it is no terminal.
  * Exit status: 125 the vault refuses, 126 COMMAND cannot be executed, 127 it is not found. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "domain.h"
@@ -71,6 +74,8 @@ int main(int argc, char **argv)
 	bool tool = argc > 1 && strcmp(argv[1], "--tool") == 0;
 	char **command = argv + 1 + tool;
 
+	if (argc == 2 && strcmp(argv[1], "--exclusive") == 0)
+		return ioctl(STDIN_FILENO, TIOCEXCL) != 0 && errno != ENOTTY ? 125 : 0;
 	if (argc < 2 + tool)
 		vault_die(125, "usage: agentbox-launch [--tool] COMMAND [ARGUMENT...]", NULL);
 	vault_policy_load(&policy);

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import subprocess
+import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -162,3 +166,23 @@ def test_a_second_view_that_is_not_covered_is_refused(world: World, over: Path |
 
     world.inside(spoil)
     assert "a second time" in refusal(world)
+
+
+def test_an_exclusive_terminal_is_opened_by_no_name(world: World) -> None:
+    """Before the launcher's call it is: the control. Root may open it all the same."""
+    ours, theirs = pty.openpty()
+    os.fchown(theirs, vault_world.UID, -1)
+    once = f"for name in {os.ttyname(theirs)} /dev/tty; do (: <$name) && echo opened; done"
+    done = subprocess.run(
+        ["sh", "-c", f"{once}; {world.launcher} --exclusive && echo exclusive; {once}"],
+        stdin=theirs, capture_output=True, text=True, check=False, user=vault_world.UID, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(ours)
+    os.close(theirs)
+    assert done.stdout.split() == ["opened", "opened", "exclusive"], done.stderr
+    assert done.stderr.count("Device or resource busy") == 2
+
+
+def test_no_terminal_is_no_failure(world: World) -> None:
+    assert subprocess.run([world.launcher, "--exclusive"], stdin=subprocess.DEVNULL, check=False).returncode == 0
