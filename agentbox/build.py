@@ -127,6 +127,8 @@ def _compose_build(file: Path, names: list[str], log: Path, *, no_cache: bool, r
         str(file.parent),
         "--env-file",
         os.devnull,
+        "-p",  # COMPOSE_PROJECT_NAME in the environment would win over the file's own
+        "agentbox-build",
         "-f",
         str(file),
         "build",

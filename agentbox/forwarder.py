@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from agentbox.errors import EngineError
@@ -55,3 +57,18 @@ class Forwarder:
             running = False
         if not running and self.process is not None:
             self.process.terminate()  # still creating the container
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """While a run is taken away, no signal interrupts that: half of it would stay, its keys perhaps. People press ^C
+    twice, and the agent has ended at the first."""
+    if threading.current_thread() is not threading.main_thread():  # signals do not come here
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: None) for number in FORWARDED}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

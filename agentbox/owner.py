@@ -16,49 +16,49 @@ from agentbox.state import remove_tree
 if TYPE_CHECKING:
     from agentbox.engine import Engine
 
-# The start of a process is read from a clock that NTP may move.
-TOLERANCE = 3.0
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 NO_OWNER_SECONDS = 3600
 
 
 def current() -> str:
-    """This process as `<pid>:<start time>:<host>`."""
-    return f"{os.getpid()}:{_started(os.getpid()):.0f}:{socket.gethostname()}"
+    """This process as `<pid>:<start>:<host>`."""
+    return f"{os.getpid()}:{_started(os.getpid())}:{socket.gethostname()}"
 
 
 def gone(owner: str) -> bool:
     """Whether an owner of this host is certainly no longer alive. Other hosts' owners and odd texts count as alive."""
     pid, _, rest = owner.partition(":")
     start, _, host = rest.partition(":")
-    if host != socket.gethostname() or not pid.isdigit() or not start.isdigit():
+    if host != socket.gethostname() or not pid.isdigit() or not start.partition(".")[0].isdigit():
         return False
     try:
-        return abs(_started(int(pid)) - float(start)) > TOLERANCE
+        return _started(int(pid)) != start
     except ProcessLookupError:
         return True
     except OSError:  # it exists, but /proc hides it
         return False
 
 
-def _started(pid: int) -> float:
-    """When a process was started, in seconds since 1970. Raises OSError, where there is none ProcessLookupError."""
-    if not Path("/proc/self/stat").exists():
+def _started(pid: int) -> str:
+    """When a process was started, as no other of its number was: `<clock ticks since boot>.<boot id>`. The time of day
+    would not do, which NTP and a machine that wakes up move. Raises OSError, where there is none ProcessLookupError."""
+    if not BOOT_ID.exists():
         return _started_elsewhere(pid)
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except FileNotFoundError:
         os.kill(pid, 0)
         raise
-    booted = next(line.split()[1] for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
-    return int(booted) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return f"{fields[19]}.{BOOT_ID.read_text().strip()}"
 
 
-def _started_elsewhere(pid: int) -> float:
-    """The same without /proc. Where there is one, psutil would take longer to import than all of this module's work."""
+def _started_elsewhere(pid: int) -> str:
+    """The same without /proc, in seconds since 1970. Where there is one, psutil would take longer to import than all of
+    this module's work."""
     import psutil
 
     try:
-        return psutil.Process(pid).create_time()
+        return f"{psutil.Process(pid).create_time():.0f}"
     except psutil.NoSuchProcess:
         raise ProcessLookupError(pid) from None
     except psutil.Error:

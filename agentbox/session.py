@@ -20,7 +20,7 @@ from agentbox.compose import model
 from agentbox.credentials import shown_to_tools
 from agentbox.engine import NO_FACTS, RUN, Engine, compose_missing, compose_program
 from agentbox.errors import AgentboxError, EngineError
-from agentbox.forwarder import POLL_SECONDS, STOP_SECONDS, Forwarder
+from agentbox.forwarder import POLL_SECONDS, STOP_SECONDS, Forwarder, undisturbed
 from agentbox.identity import Identity
 from agentbox.images import ca_bundle, certificates
 from agentbox.mask import Mask, inode_of, remove_made
@@ -88,18 +88,20 @@ def _container(request: Request, engine: Engine, tty: bool) -> Iterator[Place]:
     audit.note_masks(records, request.masks, [*request.mounts, *request.git.mounts], request.identity)
     try:
         file = _lay_out(request, folder, records, run_id, tty)
+        # The project's name stands in the file too, but COMPOSE_PROJECT_NAME in the environment would win over that.
         argv = [*compose, "--progress", "quiet", "--project-directory", str(folder), "--env-file", os.devnull]
-        argv += ["-f", str(file), "run", "--rm", "--name", name, *([] if tty else ["-T"])]
+        argv += ["-p", f"agentbox-{run_id}", "-f", str(file), "run", "--rm", "--name", name, *([] if tty else ["-T"])]
         # The broker, which publishes the ports in the agent's place, knows it by its service's name.
         argv += [("--use-aliases" if request.brokered else "--service-ports")] if request.ports else []
         yield Place(run_id, name, [*argv, request.policy.agent], compose)
     finally:
-        _finish(engine, request, name, folder)
-        records.close()
-        remove_made([*request.masks, *covered])
-        tighten(request.policy, request.identity)
-        if request.ended:
-            request.ended(records)
+        with undisturbed():
+            _finish(engine, request, name, folder)
+            records.close()
+            remove_made([*request.masks, *covered])
+            tighten(request.policy, request.identity)
+            if request.ended:
+                request.ended(records)
 
 
 def _lay_out(request: Request, folder: Path, records: audit.Records, run_id: str, tty: bool) -> Path:

@@ -21,7 +21,7 @@ def command(names: tuple[str, ...], everything: bool) -> None:
     left = [name for name in names if not common.sessions(name)]
     sessions = {each.name: each for name in (names or (None,)) for each in common.sessions(name)}
     for name, session in sessions.items():
-        stop(session, STOP_SECONDS)
+        stop(session)
         click.echo(name)
     if not left and not (everything and common.containers()):
         return

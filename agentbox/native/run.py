@@ -12,7 +12,7 @@ from typing import IO
 
 from agentbox import audit, egress, owner
 from agentbox.errors import EngineError
-from agentbox.forwarder import POLL_SECONDS, Forwarder
+from agentbox.forwarder import POLL_SECONDS, Forwarder, undisturbed
 from agentbox.harness import Installed
 from agentbox.hostenv import paranoid
 from agentbox.native import alone as landlocked
@@ -89,12 +89,13 @@ def sandbox(
         with Session(start, broker, request.identity) as session:
             yield made, session
     finally:
-        egress.remove_secrets(request.identity, run_id)
-        remove_tree(folder)
-        records.close()
-        tighten(request.policy, request.identity)
-        if request.ended:
-            request.ended(records)
+        with undisturbed():
+            egress.remove_secrets(request.identity, run_id)
+            remove_tree(folder)
+            records.close()
+            tighten(request.policy, request.identity)
+            if request.ended:
+                request.ended(records)
 
 
 def check(request: Request, alone_because: str) -> None:

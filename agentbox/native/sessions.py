@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import time
 from typing import NamedTuple
 
 from agentbox import owner
+from agentbox.forwarder import POLL_SECONDS, STOP_SECONDS
 from agentbox.identity import Identity
 from agentbox.native.layout import RECORD
 
@@ -40,14 +42,13 @@ def running(identity: Identity) -> list[Running]:
     return sorted(found, key=lambda each: each.started, reverse=True)
 
 
-def stop(session: Running, seconds: float) -> None:
-    """End it as `docker stop` would: agentbox hands SIGTERM on, waits as long as for a container, and cleans up."""
-    os.kill(session.pid, signal.SIGTERM)
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
+def stop(session: Running) -> None:
+    """End it as `docker stop` would: agentbox hands SIGTERM on, kills the agent where that takes too long, and cleans
+    up, for which it has as long again."""
+    until = time.monotonic() + 2 * STOP_SECONDS
+    with contextlib.suppress(ProcessLookupError):  # it has ended
+        os.kill(session.pid, signal.SIGTERM)
+        while time.monotonic() < until:
             os.kill(session.pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.05)
-    os.kill(session.pid, signal.SIGKILL)
+            time.sleep(POLL_SECONDS)
+        os.kill(session.pid, signal.SIGKILL)

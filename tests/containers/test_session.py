@@ -256,3 +256,13 @@ def test_plain_compose_runs_the_generated_file(box: Box):
         env={**box.environment(), "WORKDIR": str(box.workspace)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_a_project_name_in_the_environment_is_not_the_sessions(box: Box, monkeypatch: pytest.MonkeyPatch):
+    """This one is no name at all: the control, in which Compose takes it, fails."""
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", "Foo Bar")
+    done = box.agentbox("shell", "pi", *NO_BROKER, "--", "true")
+    assert done.returncode == 0, done.stderr
+    plain = ["docker", "compose", "-f", f"{ROOT}/containers/compose.yaml", "config", "--quiet"]
+    control = subprocess.run(plain, env=box.environment(), capture_output=True, text=True, check=False)
+    assert "project name" in control.stderr

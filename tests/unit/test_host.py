@@ -116,15 +116,29 @@ def test_owner_is_alive_only_as_the_same_process_on_this_host():
     own = owner.current()
     pid, start, host = own.split(":")
     assert not owner.gone(own)
-    assert owner.gone(f"{pid}:{int(start) - 60}:{host}")
-    assert not owner.gone(f"{pid}:{int(start) - 60}:elsewhere")
+    assert owner.gone(f"{pid}:1{start}:{host}")
+    assert not owner.gone(f"{pid}:1{start}:elsewhere")
     free = next(number for number in range(4_000_000, 1, -1) if not psutil.pid_exists(number))
     assert owner.gone(f"{free}:1:{socket.gethostname()}")
     assert not owner.gone("nonsense")
+    assert not owner.gone(f"{pid}:nonsense:{host}")
 
 
-def test_a_processs_start_is_the_same_with_proc_and_without() -> None:
-    assert abs(owner._started(os.getpid()) - owner._started_elsewhere(os.getpid())) < owner.TOLERANCE
+def test_a_clock_that_is_set_makes_no_owner_another():
+    """A start is counted from the boot, of which there is one number."""
+    ticks, _, boot = owner.current().split(":")[1].partition(".")
+    assert ticks == Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+    assert boot == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def test_without_proc_a_start_is_as_unique(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owner, "BOOT_ID", Path("/nowhere"))
+    own = owner.current()
+    assert abs(float(own.split(":")[1]) - psutil.Process().create_time()) < 1
+    assert not owner.gone(own)
+
+
+def test_who_does_not_exist_has_no_start() -> None:
     free = next(pid for pid in range(2, 1 << 22) if not Path(f"/proc/{pid}").exists())
     for look in (owner._started, owner._started_elsewhere):
         with pytest.raises(ProcessLookupError):

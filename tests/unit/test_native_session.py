@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 
 from agentbox.errors import EngineError
+from agentbox.native import sessions
 from agentbox.native.session import Session, Start
+from agentbox.native.sessions import Running
 
 AGENT = """
 import os, signal, sys, time
@@ -60,3 +63,31 @@ def test_one_that_never_came_is_an_error(session: Session) -> None:
         session.start()
         with pytest.raises(EngineError, match="did not start"):
             session.wait()
+
+
+def stopped(monkeypatch: pytest.MonkeyPatch, seconds: float) -> int:
+    """How an agentbox ends that is told to stop and takes `seconds` for it, of which a container would have 0.5."""
+    monkeypatch.setattr(sessions, "STOP_SECONDS", 0.5)
+    ends = f"import signal, sys, time; signal.signal(15, lambda *_: (time.sleep({seconds}), sys.exit(3)))"
+    program = f"{ends}; print(flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        waited = subprocess.Popen.wait
+        monkeypatch.setattr(sessions.time, "sleep", lambda _: process.poll())  # somebody has to collect it
+        sessions.stop(Running("x", "pi", "/", [], process.pid, 0))
+        return waited(process)
+
+
+def test_stop_leaves_time_to_clean_up_after_an_agent_that_had_to_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert stopped(monkeypatch, 0.7) == 3
+
+
+def test_stop_ends_what_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert stopped(monkeypatch, 30) == -9
+
+
+def test_stop_of_what_has_ended_meanwhile_is_no_error() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    sessions.stop(Running("x", "pi", "/", [], process.pid, 0))
