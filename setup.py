@@ -28,6 +28,8 @@ def wants_native() -> bool:
         reason = f"the host is {sys.platform}"
     elif shutil.which(COMPILER.split()[0]) is None:
         reason = f"there is no C compiler ({COMPILER})"
+    elif not Path(sysconfig.get_path("include"), "Python.h").exists():
+        reason = "there are no headers of this Python (Debian's package is python3-dev)"
     else:
         return True
     if choice == "1":

@@ -18,8 +18,9 @@ a container wrote are written out (`\\x1b`), but for `run`, `shell` and `setup`,
 EXIT = {
     "0": "done",
     "any": "of `run`, `shell`, `setup`: the agent's own",
-    "1": "`doctor` found an error",
+    "1": "`doctor` found an error; in `verify` an attack got through",
     "2": "wrong usage or configuration",
+    "3": "`verify`: something was not proven",
     "125": "agentbox failed; also `build` where an image could not be built",
     "126, 127": "the program inside cannot be executed, or is not there",
     "130": "ended by Ctrl-C",
@@ -32,7 +33,8 @@ ENVIRONMENT = {
     "REAL_USER": "the name in the images' tags; your login name",
     "PARANOID_MODE": "`true`: no start without Landlock. Passed through to the agent",
     "AGENTBOX_ENGINE": "as `--engine`",
-    "AGENTBOX_CA_BUNDLE, NODE_EXTRA_CA_CERTS, SSL_CERT_FILE": "PEM file of certificates to trust as well",
+    "AGENTBOX_CA_BUNDLE, NODE_EXTRA_CA_CERTS": "PEM file of certificates to trust as well",
+    "SSL_CERT_FILE": "PEM file of certificates to trust in place of the system's: by the native engine, not by images",
     "HTTPS_PROXY, HTTP_PROXY": "the host's own proxy, in any case of letters: for builds, and for the broker",
     "NPM_CONFIG_REGISTRY, PIP_INDEX_URL, PIP_CONFIG_FILE": "where `update` and the native engine's installer ask",
     "DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG": "which engine, as the docker program reads them",
@@ -45,11 +47,14 @@ ENVIRONMENT = {
 FILES = {
     "~/.config/agentbox/config.toml": "your configuration (`agentbox init --user`)",
     "~/.config/agentbox/allowed.toml": "what `agentbox allow` keeps",
+    "~/.config/agentbox/attacks/": "attacks of your own, for `agentbox verify`",
     ".agentbox.toml": "a project's configuration, which may only tighten (`agentbox init`)",
     "~/.local/state/agentbox/audit/": "records of the last 100 runs, for `agentbox audit`",
     "~/.local/state/agentbox/logs/": "logs of the last builds",
     "~/.local/state/agentbox/ca/": "the broker's own authority",
     "~/.local/state/agentbox/run/": "what runs at this moment",
+    "~/.local/state/agentbox/versions.json": "versions that `update` and `--version-of` chose",
+    "~/.cache/agentbox/": "agents and the broker of the native engine, and what its starts need not look up again",
 }
 
 

@@ -18,8 +18,8 @@ from agentbox.policy_model import Policy
 def command(agents: tuple[str, ...], ca_bundle: str | None, engine: str | None) -> None:
     """Build the named agents, or all, in their newest versions, and use these from now on.
 
-    For the native engine they are installed into your cache instead. `agentbox build --version-of AGENT=pinned` goes
-    back to the version that agentbox was tested with.
+    For the native engine they are installed into your cache instead. `agentbox run AGENT --version-of AGENT=pinned`
+    goes back to the version that agentbox was tested with.
     """
     who, policies = common.load_all(agents)
     found: dict[str, str] = {}

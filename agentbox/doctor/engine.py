@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from agentbox.doctor.finding import ERROR, OK, WARNING, Finding, World, quoted
 from agentbox.engine import find_docker
+from agentbox.errors import AgentboxError
 
 OLDEST = (20, 10)
 
@@ -55,9 +57,11 @@ def _native_instead(world: World) -> bool:
     """Whether agents run all the same: the native engine starts here, and nobody has asked for Docker alone."""
     if not sys.platform.startswith("linux"):
         return False
-    from agentbox.native import landlock
+    from agentbox.native import landlock, layout
 
-    return bool(landlock.abi()) and all(policy.engine != "docker" for policy in world.policies)
+    with contextlib.suppress(AgentboxError):
+        return bool(layout.parts() and landlock.abi()) and all(policy.engine != "docker" for policy in world.policies)
+    return False
 
 
 def _path() -> list[str]:

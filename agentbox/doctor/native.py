@@ -12,8 +12,13 @@ from agentbox.errors import AgentboxError
 def check(world: World) -> Iterator[Finding]:
     if world.engine is not None or not sys.platform.startswith("linux"):
         return
-    from agentbox.native import broker, bubblewrap, claims, landlock, seccomp
+    from agentbox.native import broker, bubblewrap, claims, landlock, layout, seccomp
 
+    try:
+        layout.parts()
+    except AgentboxError as error:
+        yield Finding("native.parts", WARNING, str(error), "the native engine starts nothing without them", error.hint)
+        return
     if not landlock.abi():
         why = "the native engine (--engine native) does not start without it"
         yield Finding("native.landlock", WARNING, "the host's kernel has no Landlock", why, "lsm=landlock,… at boot")

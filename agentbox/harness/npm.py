@@ -177,7 +177,7 @@ def _dependencies(package: Path, top: Tarball, registry: Registry, here: Platfor
             return
         raise InstallError(
             top.what, "does not say which versions of its dependencies it was made with",
-            "take the tested version (--version-of AGENT=pinned), or install it yourself and pass --use-installed",
+            "the version in use stays; another one that you install yourself is taken with --use-installed",
         ) from None  # fmt: skip
     except (ValueError, KeyError):
         raise InstallError(top.what, "its npm-shrinkwrap.json cannot be read") from None

@@ -22,6 +22,7 @@ from agentbox.native.places import LIBRARY
 from agentbox.request import Request
 from agentbox.resources import lib, tree
 
+COMPILER = "apt install gcc libc6-dev python3-dev"
 PARTS = ("agentbox-enter", "agentbox-launch", "fs-vault.so")
 RECORD = "session.json"
 
@@ -42,7 +43,7 @@ def parts() -> dict[str, Path]:
     """The compiled parts by name. Raises EngineError where this installation has none."""
     found = {name: path for name in PARTS if (path := lib(name))}
     if len(found) < len(PARTS):
-        hint = "install agentbox where there is a C compiler (apt install gcc libc6-dev), or use Docker"
+        hint = f"{COMPILER}, then install agentbox again; or use Docker"
         raise EngineError("native engine", "this installation has no compiled parts", hint)
     return found
 

@@ -4,7 +4,7 @@ ones."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,14 +26,13 @@ ENTRYPOINT = ["/usr/local/bin/agentbox-launch", f"{INSIDE}/start.sh"]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One start: without the protections `off`, of which `context` says more. `run_id` is a proposal; `started` is told
-    the run's own. `port` is the scripted model's where that is outside, else 0."""
+    """One start: without the protections `off`, of which `context` says more. `run_id` is a proposal. `port` is the
+    scripted model's where that is outside, else 0."""
 
     world: World
     off: frozenset[str]
     context: Context
     run_id: str
-    started: Callable[[str], None]
     port: int = 0
 
 
@@ -117,7 +116,6 @@ class Containers:
 
     def run(self, request: Request, job: Job, output: IO[bytes], stop: threading.Event) -> int:
         def alter(model: dict[str, Any]) -> None:
-            job.started(model["name"].removeprefix("agentbox-"))
             model["services"][request.policy.agent]["entrypoint"] = ENTRYPOINT
             model_without(model, job.off, job.context)
 

@@ -116,7 +116,6 @@ class Sandboxes:
 
     def run(self, request: Request, job: Job, output: IO[bytes], stop: threading.Event) -> int:
         def alter(parts: Parts) -> None:
-            job.started(job.run_id)
             _lay_in(parts, job.world, request.command)
             if job.port and request.policy.network.mode == "none":
                 _let_reach(parts, job.port)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from agentbox import credentials, gitdir, githooks, hostenv, hostrun, mask
+from agentbox.audit import Records
 from agentbox.errors import AgentboxError, one_line
 from agentbox.gitplan import Plan
 from agentbox.identity import Identity
@@ -85,7 +86,6 @@ class Trial:
     def run(self, stop: threading.Event, report: Callable[[Attack, Outcome], None]) -> None:
         """Fill `outcomes`; `failure` says what went wrong with the sandbox as a whole."""
         self.outcomes = {attack.path: Outcome() for attack in self.attacks}
-        run_ids: list[str] = []
         try:
             setting = self.setting
             played = model(setting.ground, self._mode(), with_agent=self.agent)
@@ -95,7 +95,7 @@ class Trial:
             bench = _Bench(self, world, played, run_id)
             bench.lay_out()
             request, context = self._request(world), self._context(world, run_id)
-            job = Job(world, self.off, context, run_id, run_ids.append, played.port if played.outside else 0)
+            job = Job(world, self.off, context, run_id, played.port if played.outside else 0)
             over = threading.Event()
             watcher = threading.Thread(target=bench.watch, args=(over, report), daemon=True)
             log = self.root / "log"
@@ -110,9 +110,6 @@ class Trial:
                 self.failure = f"{missing} did not run: {self._said(log, code)}"
         except AgentboxError as error:
             self.failure = one_line(str(error))
-        finally:
-            for run_id in run_ids:
-                _forget(self.setting.identity, run_id)
 
     def _said(self, log: Path, code: int) -> str:
         text = log.read_text(errors="replace").strip() or f"the sandbox ended with {code}"
@@ -155,6 +152,7 @@ class Trial:
             masks=masks,
             git=plan,
             keys=keys,
+            ended=_forget,
         )
 
     def _git(self, policy: Policy, world: World) -> Plan:
@@ -179,10 +177,9 @@ def _runner(ground: Ground, world: World) -> list[str]:
     return ["python3", moved(RUNNER, ground.places(world))]
 
 
-def _forget(identity: Identity, run_id: str) -> None:
-    """What the broker refused here is no news to the user."""
-    for folder in (identity.own_state / "audit").glob(f"*-{run_id}"):
-        remove_tree(folder)
+def _forget(records: Records) -> None:
+    """What was masked or refused here is no news to the user."""
+    remove_tree(records.folder)
 
 
 class _Bench:

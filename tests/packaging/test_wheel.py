@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -144,3 +145,17 @@ def test_docker_and_psutil_are_not_imported_for_help(installed: Path, tmp_path: 
     )
     done = run(installed / "python", "-c", code, cwd=tmp_path, env=clean_environment(tmp_path))
     assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(("include", "said"), [("/nowhere", True), (sysconfig.get_path("include"), False)])
+def test_without_pythons_headers_it_installs_for_docker_only(include: str, said: bool) -> None:
+    """The second is the control. Where nothing else keeps it, a missing Python.h was the compiler's error."""
+    program = (
+        "import runpy, setuptools, sysconfig\nfound, setuptools.setup = sysconfig.get_path, lambda **_: None\n"
+        f"sysconfig.get_path = lambda name, *words: {include!r} if name == 'include' else found(name, *words)\n"
+        "runpy.run_path('setup.py')"
+    )
+    environ = {name: text for name, text in os.environ.items() if name != "AGENTBOX_NATIVE"}
+    done = run(sys.executable, "-W", "default", "-c", program, cwd=ROOT, env=environ)
+    assert done.returncode == 0, done.stderr
+    assert ("there are no headers of this Python" in done.stderr) == said

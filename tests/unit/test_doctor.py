@@ -24,7 +24,7 @@ from agentbox import engine as engines
 from agentbox.doctor import kernel
 from agentbox.doctor.finding import World, size
 from agentbox.engine import INPUTS, Engine, Facts
-from agentbox.native import landlock
+from agentbox.native import landlock, layout
 
 GIB = 1 << 30
 UID = 1000 if os.geteuid() == 0 else os.geteuid()
@@ -185,6 +185,14 @@ def test_no_engine_is_an_error_only_where_the_native_one_does_not_take_its_place
     found = [each for each in doctor.examine(World()) if each.id == "engine.reach"]
     assert [each.level == "error" for each in found] == [bool(code)]
     assert ("native engine" in found[0].why) != bool(code)
+
+
+def test_an_installation_without_compiled_parts_has_no_native_engine(machine: Machine):
+    machine.patch.setenv("DOCKER_HOST", f"unix://{machine.home}/none.sock")
+    machine.patch.setattr(layout, "lib", lambda _: None)
+    code, found = machine.see("native.parts")
+    assert (code, "no compiled parts" in found[0]["what"], "python3-dev" in found[0]["fix"]) == (1, True, True)
+    assert machine.see("native.sandbox")[1] == []
 
 
 def refuse(*_: object) -> None:

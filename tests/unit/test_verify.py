@@ -21,7 +21,7 @@ import attack as inside_attack
 import pytest
 import runner
 
-from agentbox import compose, egress, identity, policy, runtimes, session, verify
+from agentbox import audit, compose, egress, identity, policy, runtimes, session, verify
 from agentbox.binds import Options
 from agentbox.engine import Engine, Facts
 from agentbox.errors import EngineError
@@ -34,6 +34,7 @@ from agentbox.verify.protections import PROTECTIONS, Context
 from agentbox.verify.world import Watch
 
 AGENTS = policy.agent_names()
+RUN_BESIDE = session.run_beside
 SHIPPED = catalogue.load(catalogue.OWN)
 HEAD = "# says: It looks.\n# stopped by: vault\n# proof: canary\n# source: nobody\n"
 
@@ -528,6 +529,27 @@ def test_a_container_under_test_that_does_not_start_is_agentboxs_failure(
     done = agentbox("verify", "pi", "--only", "file/cat")
     assert (done.exit_code, done.stdout) == (125, "")
     assert done.stderr == ("agentbox: agentbox verify pi: nothing could be tried: container: did not start: no space\n")
+
+
+def test_sandboxes_that_do_not_start_leave_nothing_in_the_audit(
+    agentbox: Callable[..., Done], stage: Callable[[Play], None], monkeypatch: pytest.MonkeyPatch, home: Path
+):
+    """The control: their records were there."""
+    stage(everything_denied)
+    seen: list[Path] = []
+
+    def fail(request: Request, folder: Path, records: audit.Records, *_: Any) -> None:
+        del request, folder
+        seen.append(records.folder)
+        assert records.folder.is_dir()
+        raise EngineError("container", "did not start: no space")
+
+    monkeypatch.setattr(session, "run_beside", RUN_BESIDE)
+    monkeypatch.setattr(session, "compose_program", lambda: ["compose"])
+    monkeypatch.setattr(session, "_lay_out", fail)
+    assert "no space" in agentbox("verify", "pi", "--only", "file/cat").stderr
+    assert seen
+    assert not list((home / ".local/state/agentbox/audit").iterdir())
 
 
 def test_what_a_container_printed_does_not_steer_the_terminal(
