@@ -20,6 +20,12 @@ make_links() {
     done <"$LINKS"
 }
 
+# Once a model runs: a tool that could open the terminal too would read what is typed. Natively it is the user's, whose shell
+# goes on in it.
+close_terminal() {
+    [ "${AGENTBOX_TERMINAL:-}" != own ] || agentbox-launch --exclusive
+}
+
 # Each image brings its own prepare.sh. It sets `agent`, the command to run, and may define prepare_agent, which is
 # called when it is the agent that is about to run (and not a shell, say), with the agent's arguments.
 agent=
@@ -36,8 +42,6 @@ if [ "$1" = "$agent" ]; then
     # Where logins are answered (agentbox run --login): the agents listen on the container's loopback.
     # shellcheck disable=SC2086  # ports are words
     if [ -n "${AGENTBOX_LOGIN_PORTS:-}" ]; then python3 -I "$LIBRARY/forward.py" $AGENTBOX_LOGIN_PORTS & fi
-    # A tool that could open it too would read what is typed. Natively the terminal is the user's, whose shell goes on in it.
-    [ "${AGENTBOX_TERMINAL:-}" != own ] || agentbox-launch --exclusive
     prepare_agent "$@"       # ends in exec
 fi
 # Anything else is a tool from its first instruction on, also where it is a static program.

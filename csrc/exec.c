@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "domain.h"
@@ -35,6 +36,35 @@ bool vault_confine_here(void)
 	if (result < 0)
 		failed(result);
 	return result == 0;
+}
+
+static bool is_terminal(int fd)
+{
+	struct winsize size;
+
+	return sys_call(SYS_ioctl, fd, TIOCGWINSZ, (long)&size, 0, 0, 0) == 0;
+}
+
+/* A program whose output somebody collects asks nobody anything. Where it has a terminal as input all the same, that is the
+ * agent's, because nobody said otherwise, and what its user types next would be this program's to read. */
+static void leave_terminal(void)
+{
+	int null;
+
+	if (sys_getpid() == vault_process.pid || !is_terminal(0) || is_terminal(1) || is_terminal(2))
+		return;
+	null = sys_openat(AT_FDCWD, "/dev/null", O_RDONLY | O_CLOEXEC, 0);
+	if (null < 0)
+		return;
+	sys_call(SYS_dup3, null, 0, 0, 0, 0, 0);
+	sys_close(null);
+}
+
+/* Confines what is about to become a tool. */
+static bool prepare_tool(void)
+{
+	leave_terminal();
+	return vault_confine_here();
 }
 
 int vault_environment_size(char *const *environment)
@@ -80,7 +110,7 @@ int vault_execve(const char *path, char *const *argv, char *const *environment)
 		result = -EFAULT;
 	if (result < 0)
 		return failed(result);
-	if (!vault_confine_here())
+	if (!prepare_tool())
 		return -1;
 	char *kept[vault_environment_size(environment) + 1];
 
@@ -93,7 +123,7 @@ int vault_execveat(int dir, const char *path, char *const *argv, char *const *en
 		return failed(raw_execveat(dir, path, argv, environment, flags));
 	if (!is_environment(environment))
 		return failed(-EFAULT);
-	if (!vault_confine_here())
+	if (!prepare_tool())
 		return -1;
 	char *kept[vault_environment_size(environment) + 1];
 
@@ -140,7 +170,7 @@ int vault_execvpe(const char *file, char *const *argv, char *const *environment)
 	refused = strchr(file, '/') || !*file ? executable(AT_FDCWD, file) : found_on_path(file) ? 0 : -ENOENT;
 	if (refused)
 		return failed(refused);
-	if (!vault_confine_here())
+	if (!prepare_tool())
 		return -1;
 	char *kept[vault_environment_size(environment) + 1];
 

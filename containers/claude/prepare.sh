@@ -25,6 +25,7 @@ restore_settings() {
 }
 
 prepare_agent() {
+    close_terminal
     restore_settings
     # Where the key goes, which a project may not say.
     pinned=$(python3 -I -S "$LIBRARY/guard/claude_settings.py" "$CLAUDE_CONFIG_DIR/settings.json")

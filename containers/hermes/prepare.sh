@@ -3,6 +3,7 @@
 agent=hermes
 
 prepare_agent() {
+    close_terminal
     if [ "${1:-}" = dashboard ]; then
         # It listens on the container's loopback, and asks for a login where it listens on anything else. A published
         # port ends at the container's own address: forward.py takes it from there. There is none without a container.

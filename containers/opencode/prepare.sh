@@ -29,6 +29,7 @@ with_plugins() {
 }
 
 prepare_agent() {
+    close_terminal
     if ! with_plugins "$@"; then
         echo "agentbox: opencode --pure: agentbox's guard is a plugin, and no tool runs without it" >&2
         echo "Hint: leave --pure and OPENCODE_PURE away" >&2

@@ -12,6 +12,7 @@ prepare_agent() {
     case ${1:-} in
         install | remove | uninstall | update | list | config | auth) ;;       # pi's own commands take no options before them
         *)
+            close_terminal
             # Extensions of a folder run in pi's own process, and a tool may have written them. What pi remembers to trust
             # is no answer: to it, every folder is /workspace. `--approve` among the user's own arguments wins.
             set -- --no-approve "$@"

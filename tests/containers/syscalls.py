@@ -75,6 +75,7 @@ report |= {
     "ioctl TIOCSTI": on_terminal(termios.TIOCSTI, b"x"),
     "ioctl TIOCSTI with upper bits": on_terminal(0xDEADBEEF << 32 | termios.TIOCSTI, b"x"),
     "ioctl TIOCLINUX": on_terminal(TIOCLINUX, b"\x06"),
+    "ioctl TIOCNXCL": on_terminal(termios.TIOCNXCL, b""),
     "landlock_create_ruleset": attempt(known["landlock_create_ruleset"], 0, 0, 1),
     **{f"ioctl {name}": on_terminal(getattr(termios, name), b"") for name in ORDINARY},
     "x32 getpid": attempt(0x40000000 | known["getpid"]) if platform.machine() == "x86_64" else -31,
