@@ -203,7 +203,7 @@ def sessions(name: str | None = None) -> list[Running]:
 
 def containers() -> list[Container]:
     """The user's containers; none, with a line about it, where no engine answers."""
-    return _asked()[1]
+    return asked()[1]
 
 
 def own() -> tuple[str, str]:
@@ -215,10 +215,11 @@ def own() -> tuple[str, str]:
 
 def engine_if_any() -> Engine | None:
     """The engine; None where there is none, or none that answers, which a line says: what it holds stays."""
-    return _asked()[0]
+    return asked()[0]
 
 
-def _asked() -> tuple[Engine | None, list[Container]]:
+def asked() -> tuple[Engine | None, list[Container]]:
+    """Both of them."""
     from agentbox.engine import Engine, find_docker
 
     if not (find_docker() or os.environ.get("DOCKER_HOST")):
@@ -231,16 +232,8 @@ def _asked() -> tuple[Engine | None, list[Container]]:
         return None, []
 
 
-def pick(engine: Engine, name: str | None) -> list[str]:
-    """The containers meant by `name` (a container's, or an agent's), newest first; all where it is None.
-
-    Raises UsageError where there is none.
-    """
+def named(found: list[Container], name: str | None) -> list[str]:
+    """The containers meant by `name` (a container's, or an agent's), newest first; all where it is None."""
     from agentbox.engine import AGENT
 
-    found = engine.containers(*own())
-    names = [item.name for item in found if name is None or name in (item.name, item.labels[AGENT])]
-    if not names:
-        cause = "nothing of that name is running" if name else "none of yours is running"
-        raise UsageError(name or "containers", cause, "agentbox ps lists what runs")
-    return names
+    return [item.name for item in found if name is None or name in (item.name, item.labels[AGENT])]

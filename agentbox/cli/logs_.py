@@ -23,13 +23,15 @@ def command(name: str | None, follow: bool, tail: int | None, raw: bool) -> None
     """
     from agentbox.errors import UsageError
 
-    found = common.sessions(name)
-    if found and (name is not None or not common.containers()):
-        cause = "a native session writes to the terminal it was started on, and nobody keeps a copy"
-        raise UsageError(found[0].name, cause, "redirect its output when you start it, or use --engine docker")
-    if (engine := common.engine_if_any()) is None:
-        raise UsageError(name or "containers", "none is running", "agentbox ps lists what runs")
-    chunks = engine.logs(common.pick(engine, name)[0], follow=follow, tail=tail)
+    engine, running = common.asked()
+    found = common.named(running, name)
+    if engine is None or not found:
+        if sessions := common.sessions(name):
+            cause = "a native session writes to the terminal it was started on, and nobody keeps a copy"
+            raise UsageError(sessions[0].name, cause, "redirect its output when you start it, or use --engine docker")
+        cause = "nothing of that name is running" if name else "none of yours is running"
+        raise UsageError(name or "containers", cause, "agentbox ps lists what runs")
+    chunks = engine.logs(found[0], follow=follow, tail=tail)
     if not raw:
         terminal.show_output(chunks)
         return

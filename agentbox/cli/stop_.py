@@ -18,16 +18,16 @@ def command(names: tuple[str, ...], everything: bool) -> None:
 
     if not names and not everything:
         raise click.UsageError("Name a container or an agent, or use --all.")
-    left = [name for name in names if not common.sessions(name)]
-    sessions = {each.name: each for name in (names or (None,)) for each in common.sessions(name)}
-    for name, session in sessions.items():
+    wanted = names or (None,)
+    native = {name: common.sessions(name) for name in wanted}
+    for session in {each.name: each for found in native.values() for each in found}.values():
         stop(session)
-        click.echo(name)
-    if not left and not (everything and common.containers()):
-        return
-    if (engine := common.engine_if_any()) is None:
-        raise UsageError(left[0], "nothing of that name is running", "agentbox ps lists what runs")
-    wanted = [found for name in (left or (None,)) for found in common.pick(engine, name)]
-    for name in dict.fromkeys(wanted):
-        engine.stop(name, STOP_SECONDS)
-        click.echo(name)
+        click.echo(session.name)
+    engine, running = common.asked()
+    contained = {name: common.named(running, name) for name in wanted}
+    for name in names:
+        if not native[name] and not contained[name]:
+            raise UsageError(name, "nothing of that name is running", "agentbox ps lists what runs")
+    for container in dict.fromkeys(each for found in contained.values() for each in found):
+        engine.stop(container, STOP_SECONDS)  # type: ignore[union-attr]  # else no container
+        click.echo(container)

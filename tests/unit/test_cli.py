@@ -9,11 +9,15 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from agentbox import identity, owner
 from agentbox.cli import COMMANDS, root
+from agentbox.engine import Engine
 
 HEAVY = ("cryptography", "docker", "keyring", "psutil", "rich", "yaml", "requests")
 
@@ -131,6 +135,37 @@ def test_stop_by_agent(call, engine):
     engine.answers["POST /containers/agentbox-pi-1/stop"] = (204, b"")
     assert call("stop", "pi")[:2] == (0, "agentbox-pi-1\n")
     assert any(line.startswith("POST /containers/agentbox-pi-1/stop?t=10") for line in engine.asked)
+
+
+@pytest.fixture
+def native(home: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A native session of pi, as far as its record tells; the process ends when it is stopped."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        threading.Thread(target=process.wait).start()
+        folder = owner.run_root(identity.current()) / "aa11"
+        folder.mkdir(parents=True)
+        (folder / "owner").write_text(owner.current())
+        known = {"name": "agentbox-pi-aa11", "agent": "pi", "workspace": "/w", "binds": [], "started": 1}
+        (folder / "session.json").write_text(json.dumps({**known, "pid": process.pid}))
+        yield process
+        process.kill()
+
+
+def test_stop_means_native_sessions_and_containers(call, engine, native):
+    engine.answers["GET /containers/json"] = (200, [CONTAINER])
+    engine.answers["POST /containers/agentbox-pi-1/stop"] = (204, b"")
+    assert call("stop", "pi")[:2] == (0, "agentbox-pi-aa11\nagentbox-pi-1\n")
+    assert native.wait() == -signal.SIGTERM
+
+
+def test_logs_of_a_container_beside_a_native_session(call, engine, native, monkeypatch):
+    monkeypatch.setattr(Engine, "logs", lambda self, name, **_: iter([f"{name} speaks\n".encode()]))
+    engine.answers["GET /containers/json"] = (200, [CONTAINER])
+    assert call("logs", "pi")[:2] == (0, "agentbox-pi-1 speaks\n")
+    engine.answers["GET /containers/json"] = (200, [])
+    for words in (["logs", "pi"], ["logs"]):
+        code, _, err = call(*words)
+        assert (code, "a native session writes to the terminal" in err) == (2, True), err
 
 
 def test_stop_needs_a_name(call, engine):
