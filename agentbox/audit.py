@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from agentbox.identity import Identity
 from agentbox.mask import Mask
+from agentbox.owner import run_root
 from agentbox.state import make_dir, remove_tree, write_file
 from agentbox.workspace import Mount, private_dirs
 
@@ -73,10 +74,12 @@ class Records(NamedTuple):
 
 
 def begin(identity: Identity, agent: str, run_id: str, workspace: str) -> Records:
-    """Make the directory of a run that starts now, and forget the oldest ones."""
+    """Make the directory of a run that starts now, and forget the oldest ones, but for runs that still go on."""
     root = make_dir(folder(identity), identity)
+    going = {each.name for each in run_root(identity).glob("*")}
     for old in sorted(root.iterdir())[: -KEPT_RUNS + 1]:
-        remove_tree(old)
+        if old.name.rpartition("-")[2] not in going:
+            remove_tree(old)
     found = Records(make_dir(root / f"{time.strftime('%Y%m%d-%H%M%S')}-{agent}-{run_id}", identity))
     make_dir(found.egress, identity)
     for name in (OWN, INSIDE):

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from agentbox import audit, audit_events, identity
+from agentbox import audit, audit_events, identity, owner
 from agentbox.audit_events import INSIDE_BYTES
 from agentbox.audit_read import LONGEST
 from agentbox.mask import Mask
@@ -527,6 +527,15 @@ def test_old_runs_are_forgotten(begin, home, monkeypatch):
         begin(run=str(number))
         time.sleep(0.001)
     assert len(list(audit.folder(identity.current()).iterdir())) == 3
+
+
+def test_a_run_that_goes_on_is_not_forgotten(begin, home, monkeypatch):
+    monkeypatch.setattr(audit, "KEPT_RUNS", 3)
+    (owner.run_root(identity.current()) / "0").mkdir(parents=True)
+    for number in range(5):
+        begin(run=str(number))
+    left = {path.name.rpartition("-")[2] for path in audit.folder(identity.current()).iterdir()}
+    assert left == {"0", "2", "3", "4"}
 
 
 def test_records_belong_to_the_user_alone(begin):
