@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
+from pathlib import Path
+
 import click
 
 from agentbox.cli import common, terminal
+from agentbox.errors import StateError
 
 
 @click.command("purge")
@@ -16,8 +21,6 @@ def command(state: bool, yes: bool) -> None:
     """Remove your images and the agents in your cache, which a run makes again. The agents' state stays unless --state
     says otherwise; your configuration and agentbox's own records stay.
     """
-    import shutil
-
     from agentbox.compose import tag
     from agentbox.engine import INPUTS
     from agentbox.harness import cache
@@ -29,7 +32,7 @@ def command(state: bool, yes: bool) -> None:
     folders = [who.home / item.host for policy in policies for item in policy.state] if state else []
     folders = [folder for folder in folders if folder.is_dir()]
     if not yes and folders:
-        click.echo("\n".join(map(str, folders)), err=True)
+        click.echo("\n".join(map(_shown, folders)), err=True)
         click.confirm("Remove these folders with the credentials in them?", abort=True, err=True)
     for name in sorted(images, key=lambda name: name.endswith("-base:latest")):
         with terminal.waiting(f"removing {name}"):
@@ -39,6 +42,29 @@ def command(state: bool, yes: bool) -> None:
         cached = cache.purge(who)
     if cached:
         click.echo(cached)
-    for folder in folders:
-        shutil.rmtree(folder.resolve())
-        click.echo(folder)
+    kept = [error for folder in folders for error in _remove(folder)]
+    if kept:
+        raise kept[0]
+
+
+def _shown(folder: Path) -> str:
+    return f"{folder} -> {folder.resolve()}" if folder.is_symlink() else str(folder)
+
+
+def _remove(folder: Path) -> list[StateError]:
+    """Remove an agent's state, with what a link of its name leads to, and say so. Why something stays, where it does:
+    the first is the cause of the others, as the folders around it stay as well."""
+    kept: list[StateError] = []
+
+    def keep(do: object, path: str, why: tuple[object, BaseException, object]) -> None:
+        error = why[1]
+        if isinstance(error, OSError) and error.errno != errno.ENOENT:
+            kept.append(StateError(path, f"cannot be removed: {error.strerror}"))
+
+    shown = _shown(folder)
+    shutil.rmtree(folder.resolve(), onerror=keep)  # onexc is of Python 3.12
+    if not kept:
+        if folder.is_symlink():
+            folder.unlink()
+        click.echo(shown)
+    return kept

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -294,6 +295,38 @@ def test_purge_asks_before_it_removes_state(call, engine, home):
     assert code == 0
     assert not (home / ".pi").exists()
     assert "local/other-pi" not in out
+
+
+def test_purge_removes_a_link_with_what_it_leads_to(call, home, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    (tmp_path / "kept/agent").mkdir(parents=True)
+    (home / ".pi").symlink_to(tmp_path / "kept")
+    shown = f"{home / '.pi'} -> {tmp_path / 'kept'}\n"
+    assert shown in call("purge", "--state")[2]
+    assert call("purge", "--state", "-y")[:2] == (0, shown)
+    assert not (home / ".pi").is_symlink()
+    assert not (tmp_path / "kept").exists()
+
+
+def test_purge_names_what_it_may_not_remove_and_removes_the_rest(call, home, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    for name in (".claude/projects/foreign", ".claude/projects/own", ".pi/agent/own"):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text("")
+    unlink = os.unlink
+
+    def refuse(path: str, **words: Any) -> None:  # as for a file in a folder of root's
+        if path == "foreign":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        unlink(path, **words)
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    code, out, err = call("purge", "--state", "-y")
+    place = home / ".claude/projects"
+    assert (code, err) == (125, f"agentbox: {place}/foreign: cannot be removed: Permission denied\n"), err
+    assert [path.name for path in place.iterdir()] == ["foreign"]
+    assert not (home / ".pi").exists()
+    assert out == f"{home / '.pi'}\n"
 
 
 def test_engine_error_is_shown_in_its_own_words(call, engine):
