@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from agentbox import hosts
 from agentbox.errors import PolicyError, UsageError
 from agentbox.identity import Identity
 from agentbox.owner import run_root
-from agentbox.state import make_dir, write_file
+from agentbox.state import locked, make_dir, write_file
 from agentbox.toml_text import write
 
 NAME = "allowed.toml"
@@ -55,8 +56,8 @@ def _no_host(file: Path) -> Entry:
     raise PolicyError(str(file), "an allow lacks its host")
 
 
-def add(identity: Identity, entry: Entry) -> bool:
-    """Keep `entry`, and tell the brokers that run. False where it was there already. Raises UsageError, PolicyError."""
+def add(identity: Identity, entry: Entry) -> None:
+    """Keep `entry` for later runs. Raises UsageError, PolicyError."""
     try:
         host = hosts.parse(entry.host)
     except ValueError as error:
@@ -66,23 +67,33 @@ def add(identity: Identity, entry: Entry) -> bool:
         own = f"this machine is {hosts.OWN_HOST}: agentbox allow {hosts.OWN_HOST}:{port}"
         hint = own if what == hosts.LOOPBACK else ""
         raise UsageError(entry.host, f"is {what}: the broker leads nobody there", hint)
-    before = entries(path(identity))
-    if entry not in before:
-        _write(identity, [*before, entry])
-    return entry not in before
+    with _locked(identity):
+        before = entries(path(identity))
+        if entry not in before:
+            _write(identity, [*before, entry])
 
 
 def remove(identity: Identity, host: str, agent: str = "", workspace: str = "") -> list[Entry]:
     """Forget every entry for `host`, or those of one agent, or of one folder; returns them."""
-    before = entries(path(identity))
-    gone = [
-        entry
-        for entry in before
-        if entry.host == host and agent in ("", entry.agent) and workspace in ("", entry.workspace)
-    ]
-    if gone:
-        _write(identity, [entry for entry in before if entry not in gone])
+    try:
+        meant = hosts.parse(host)
+    except ValueError:
+        return []
+    with _locked(identity):
+        before = entries(path(identity))
+        gone = [
+            entry
+            for entry in before
+            if hosts.parse(entry.host) == meant and agent in ("", entry.agent) and workspace in ("", entry.workspace)
+        ]
+        if gone:
+            _write(identity, [entry for entry in before if entry not in gone])
     return gone
+
+
+def _locked(identity: Identity) -> AbstractContextManager[None]:
+    """One lock for the file and for brokers' rules: a broker sees the folder of its own, and could hold that one."""
+    return locked(make_dir(path(identity).parent, identity))
 
 
 def _write(identity: Identity, kept: Iterable[Entry]) -> None:
@@ -90,9 +101,7 @@ def _write(identity: Identity, kept: Iterable[Entry]) -> None:
     for entry in kept:
         lines += ["", "[[allow]]"]
         lines += [f"{key} = {write(value)}" for key, value in entry._asdict().items() if value]
-    file = path(identity)
-    make_dir(file.parent, identity)
-    write_file(file, ("\n".join(lines) + "\n").encode(), identity)
+    write_file(path(identity), ("\n".join(lines) + "\n").encode(), identity)
 
 
 def tell_brokers(identity: Identity, entry: Entry) -> list[str]:
@@ -103,16 +112,17 @@ def tell_brokers(identity: Identity, entry: Entry) -> list[str]:
         folders = sorted(run_root(identity).iterdir())
     except OSError:
         return []
-    for folder in folders:
-        file = folder / "rules/rules.json"
-        try:
-            rules, workspace = json.loads(file.read_text()), (folder / "workspace").read_text()
-        except (OSError, ValueError):
-            continue  # a run without a broker, or one that ends at this moment
-        if entry.applies(rules["agent"], workspace):
-            add_rule(rules, host, NAME)
-            write_file(file, json.dumps(rules).encode(), identity)
-            told.append(folder.name)
+    with _locked(identity):
+        for folder in folders:
+            file = folder / "rules/rules.json"
+            try:
+                rules, workspace = json.loads(file.read_text()), (folder / "workspace").read_text()
+            except (OSError, ValueError):
+                continue  # a run without a broker, or one that ends at this moment
+            if entry.applies(rules["agent"], workspace):
+                add_rule(rules, host, NAME)
+                write_file(file, json.dumps(rules).encode(), identity)
+                told.append(folder.name)
     return told
 
 

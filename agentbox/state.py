@@ -4,9 +4,11 @@ credentials and their owner in."""
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import stat
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from agentbox.errors import StateError
@@ -69,6 +71,18 @@ def write_file(path: Path, content: bytes, identity: Identity, mode: int = 0o600
     with contextlib.suppress(FileExistsError):
         path.hardlink_to(part)
     part.unlink()
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One at a time, where files in `folder` are read, changed and written. A killed one holds it no more."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems lock no folder
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 def remove_tree(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from agentbox.errors import AgentboxError, UsageError
@@ -11,7 +10,7 @@ from agentbox.identity import Identity
 from agentbox.policy_load import check_agent
 from agentbox.policy_model import Policy
 from agentbox.policy_schema import version as check_version
-from agentbox.state import make_dir
+from agentbox.state import locked, make_dir, write_file
 
 FILE = "versions.json"
 PINNED = "pinned"
@@ -28,14 +27,11 @@ def remembered(identity: Identity) -> dict[str, str]:
 
 def remember(identity: Identity, changes: dict[str, str]) -> None:
     """Keep `changes` for later builds; the version `pinned` forgets an agent's."""
-    found = {**remembered(identity), **changes}
-    kept = {agent: version for agent, version in sorted(found.items()) if version != PINNED}
-    path = make_dir(identity.own_state, identity) / FILE
-    part = path.with_suffix(f".{os.getpid()}")
-    part.write_text(json.dumps(kept, indent=2) + "\n")
-    if os.geteuid() == 0:
-        os.chown(part, identity.uid, identity.gid)
-    part.replace(path)
+    folder = make_dir(identity.own_state, identity)
+    with locked(folder):
+        found = {**remembered(identity), **changes}
+        kept = {agent: version for agent, version in sorted(found.items()) if version != PINNED}
+        write_file(folder / FILE, (json.dumps(kept, indent=2) + "\n").encode(), identity)
 
 
 def apply(policy: Policy, identity: Identity, asked: dict[str, str]) -> Policy:

@@ -281,6 +281,21 @@ def test_allow_takes_back_what_is_named_and_says_so(call, home, words: list[str]
     assert len(call("allow")[1].splitlines()) == 1 + len(ALLOWED) - len(gone)
 
 
+def test_allow_takes_a_host_back_however_it_is_written(call, home):
+    assert call("allow", "Example.COM", "Other.example:443")[0] == 0
+    assert call("allow", "--remove", "example.com")[2] == "no longer Example.COM for all agents\n"
+    assert call("allow", "--remove", "other.example:443")[0] == 0
+    assert call("allow", "--remove", "not a host")[0] == 2
+
+
+def test_hosts_that_are_allowed_at_once_are_all_kept(call, home):
+    names = [f"{number}.example" for number in range(8)]
+    command = [sys.executable, "-m", "agentbox", "allow"]
+    for process in [subprocess.Popen([*command, name]) for name in names]:
+        assert process.wait() == 0
+    assert [name for name in names if name in call("allow")[1]] == names
+
+
 def test_purge_asks_before_it_removes_state(call, engine, home):
     engine.answers["GET /containers/json"] = (200, [])
     engine.answers["GET /images/json"] = (200, [{"RepoTags": ["local/dev-pi:latest", "local/other-pi:latest"]}])
