@@ -35,13 +35,28 @@ def remember(identity: Identity, changes: dict[str, str]) -> None:
 
 
 def apply(policy: Policy, identity: Identity, asked: dict[str, str]) -> Policy:
-    """`policy` with the version in effect: asked for now, else the user's file, else remembered, else pinned."""
-    by_user = not policy.origin["package.version"][-1].startswith("agents/")
-    stored = {} if by_user or PINNED in asked.get(policy.agent, "") else remembered(identity)
+    """`policy` with the version in effect: asked for now, else the user's file, else remembered, else pinned. Raises
+    UsageError as check_open does."""
+    if policy.agent in asked:
+        check_open(policy)
+    stored = {} if _set_by(policy) or PINNED in asked.get(policy.agent, "") else remembered(identity)
     version = asked.get(policy.agent) or stored.get(policy.agent) or policy.package.version
     if version in (PINNED, policy.package.version):
         return policy
     return policy._replace(package=policy.package._replace(version=version))
+
+
+def check_open(policy: Policy) -> None:
+    """Raise UsageError where a file of the user's sets the version: one that is remembered would never be used."""
+    if file := _set_by(policy):
+        cause = f"package.version sets the version of {policy.agent}, and no other would be used from now on"
+        raise UsageError(file, cause, f"change {policy.package.version} there, or take the line out")
+
+
+def _set_by(policy: Policy) -> str:
+    """The user's file that sets the version; empty where it is agentbox's own."""
+    file = policy.origin["package.version"][-1]
+    return "" if file.startswith("agents/") else file
 
 
 def parse_options(options: tuple[str, ...]) -> dict[str, str]:

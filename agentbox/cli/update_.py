@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from agentbox import runtimes
+from agentbox import runtimes, versions
 from agentbox.cli import common, terminal
 from agentbox.identity import Identity
 from agentbox.policy_model import Policy
@@ -22,6 +22,8 @@ def command(agents: tuple[str, ...], ca_bundle: str | None, engine: str | None) 
     goes back to the version that agentbox was tested with.
     """
     who, policies = common.load_all(agents)
+    for policy in policies:
+        versions.check_open(policy)
     found: dict[str, str] = {}
     for wanted in dict.fromkeys(engine or policy.engine for policy in policies):
         found |= _update([policy for policy in policies if (engine or policy.engine) == wanted], who, ca_bundle, wanted)

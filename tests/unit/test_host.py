@@ -240,3 +240,26 @@ def test_the_users_file_wins_over_a_remembered_version(home: Path, tmp_path: Pat
     versions.remember(who, {"pi": "9.9.9"})
     (tmp_path / "config.toml").write_text('[agents.pi.package]\nversion = "5.5.5"\n')
     assert versions.apply(policy.load("pi", tmp_path / "config.toml"), who, {}).package.version == "5.5.5"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["update", "claude", "pi"],
+        ["build", "--version-of", "pi=6.6.6"],
+        ["run", "--version-of", "pi=6.6.6"],
+        ["run", "--version-of", "pi=pinned"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("way", ["docker", "native"])
+def test_no_other_version_is_taken_where_the_users_file_sets_one(call, home: Path, engine, words: list[str], way: str):
+    if words[0] != "build":
+        words = [*words, "--engine", way]
+    file = home / ".config/agentbox/config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text('[agents.pi.package]\nversion = "5.5.5"\n')
+    code, _, err = call(*words)
+    assert (code, err.startswith(f"agentbox: {file}: package.version sets the version of pi")) == (2, True), err
+    assert engine.asked == []
+    assert not versions.remembered(identity.current())
