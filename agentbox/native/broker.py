@@ -72,9 +72,7 @@ def _version(program: str, identity: Identity) -> tuple[int, int]:
 def ensure(identity: Identity, progress: Callable[[str], None], policy: Policy | None = None) -> Path:
     """The interpreter of the broker's environment, made where there is none or a newer Python has come. `policy` may
     name certificates to trust besides. Raises EngineError, InstallError."""
-    wanted = (resources.tree("containers") / "egress/requirements.txt").read_bytes()
-    newer = identity.own_cache / "broker" / hashlib.sha256(wanted).hexdigest()[:12]
-    older = newer.with_name(f"{newer.name}-older")
+    newer, older = _places(identity)
     # Which Python there is takes a process each to tell; that one of a newer name has come, a look at PATH.
     useless = older / "useless"
     for folder in (newer, older):
@@ -87,6 +85,38 @@ def ensure(identity: Identity, progress: Callable[[str], None], policy: Policy |
     if folder == older:
         state.write_file(useless, _named().encode(), identity)
     return folder / "bin/python"
+
+
+def _places(identity: Identity) -> tuple[Path, Path]:
+    """The environment for a Python that is WANTED, and the one for an older."""
+    wanted = (resources.tree("containers") / "egress/requirements.txt").read_bytes()
+    newer = identity.own_cache / "broker" / hashlib.sha256(wanted).hexdigest()[:12]
+    return newer, newer.with_name(f"{newer.name}-older")
+
+
+def clean(identity: Identity) -> list[Path]:
+    """Remove what killed installations left, and environments of other versions while no session runs that may use one.
+    Returns their paths."""
+    from agentbox.native import sessions
+
+    kept, idle = _places(identity), not sessions.running(identity)
+    found = sorted((identity.own_cache / "broker").glob("*"))
+    removed = [path for path in found if (_abandoned(path) if path.name[0] == "." else idle and path not in kept)]
+    for path in removed:
+        state.remove_tree(path)
+    return removed
+
+
+def _abandoned(part: Path) -> bool:
+    """Whether the process is gone that made it, as _install names it."""
+    pid = part.name.rpartition(".")[2]
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError, OverflowError):
+        pass
+    return False
 
 
 def _named() -> str:

@@ -22,12 +22,13 @@ import trustme
 from fake_registry import FakeRegistry, pip_wheel, tarball, wheel
 from fast import slow_but
 
-from agentbox import harness
+from agentbox import harness, owner
 from agentbox import identity as identities
 from agentbox import policy as policies
 from agentbox.errors import InstallError
 from agentbox.harness import cache, npm, platform, pypi, web
 from agentbox.harness.platform import Platform
+from agentbox.native import broker
 from agentbox.policy_model import Policy
 
 AGENTS = ("claude", "hermes", "opencode", "pi")
@@ -595,6 +596,27 @@ def test_clean_removes_what_is_left_over_and_out_of_use(
     assert code == 0
     assert out.splitlines() == [str(place / name) for name in (".part-7.0.0", "7.0.0", cache.DOWNLOADS)]
     assert sorted(path.name for path in place.iterdir()) == [".lock", root("claude").name, "8.0.0"]
+
+
+def test_clean_removes_brokers_that_nobody_uses(call, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    who = identities.current()
+    kept = broker._places(who)
+    dead = subprocess.Popen(["/bin/true"])
+    dead.wait()
+    parts = [kept[0].with_name(f".{kept[0].name}.{pid}") for pid in (os.getpid(), dead.pid)]
+    old = kept[0].with_name("0123456789ab")
+    for path in (*kept, *parts, old):
+        (path / "bin").mkdir(parents=True)
+    run = owner.run_root(who) / "aa11"
+    run.mkdir(parents=True)
+    (run / "owner").write_text(owner.current())
+    known = {"name": "pi-aa11", "agent": "pi", "workspace": "/w", "binds": [], "pid": os.getpid(), "started": 1}
+    (run / "session.json").write_text(json.dumps(known))
+    assert call("clean")[:2] == (0, f"{parts[1]}\n")
+    (run / "session.json").unlink()
+    assert call("clean")[:2] == (0, f"{old}\n")
+    assert sorted(old.parent.iterdir()) == sorted([*kept, parts[0]])
 
 
 def test_clean_leaves_an_installation_alone(registry: FakeRegistry, call, monkeypatch: pytest.MonkeyPatch) -> None:
