@@ -18,6 +18,7 @@ from agentbox.errors import BuildError
 from agentbox.hostenv import escape
 from agentbox.identity import Identity
 from agentbox.images import PROXIES, Recipe, ca_bundle, certificates, recipes
+from agentbox.interruption import as_interruption
 from agentbox.policy import render_all
 from agentbox.policy_model import Policy
 from agentbox.policy_render import check_with_core
@@ -47,7 +48,7 @@ def build(  # noqa: PLR0913  what to build, and how
     first, agents = [found[0].base, found[0].egress], [each.agent for each in found]
     bundle = ca_bundle(ca_option, policies[0])
     log = _new_log(identity)
-    with tempfile.TemporaryDirectory(prefix="agentbox-build-") as folder:
+    with as_interruption(), tempfile.TemporaryDirectory(prefix="agentbox-build-") as folder:
         context = Path(folder, "context")
         for recipe in (*first, *agents):
             _lay_out(context, dict(recipe.files))

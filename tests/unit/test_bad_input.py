@@ -257,16 +257,20 @@ def test_a_failing_step_is_shown_at_once_and_alone(call: Call, engine, docker, h
     assert not out.exists(), "it waited for the other image"
 
 
-def test_an_interrupted_build_says_so(engine, docker, home: Path):
-    out = docker('printf "#5 [pi 2/5] RUN npm\\n"; touch "$OUT"; exec sleep 60')
-    words = ["env", "--default-signal=INT", sys.executable, "-m", "agentbox", "build", "pi"]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_build_says_so_and_leaves_nothing(engine, docker, tmp_path: Path, monkeypatch, number: int):
+    out = docker('printf "#5 [pi 2/5] RUN npm\\n"; echo $$ >"$OUT.part"; mv "$OUT.part" "$OUT"; exec sleep 60')
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    words = ["env", "--default-signal=INT,TERM,HUP", sys.executable, "-m", "agentbox", "build", "pi"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while not out.exists():
             assert process.poll() is None
             time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         said, err = process.communicate()
     assert (process.returncode, said) == (130, "")
+    assert not list(tmp_path.glob("agentbox-build-*"))
+    assert not Path("/proc", out.read_text().strip()).exists()
     assert "agentbox: build: interrupted\n" in err
     assert "Traceback" not in err
 
