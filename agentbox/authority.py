@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from agentbox.identity import Identity
-from agentbox.state import make_dir, remove_tree, write_file
+from agentbox.state import locked, make_dir, remove_tree, write_file
 
 CERTIFICATE, KEY = "ca.crt", "ca.key"
 DAYS = 3650
@@ -22,23 +22,32 @@ RENEW_AFTER = 5 * 365 * 86400
 def folder(identity: Identity) -> Path:
     """The directory with `ca.key` and `ca.crt`, made where there is none or where they are years old."""
     path = identity.own_state / "ca"
-    try:
-        old = (path / CERTIFICATE).stat().st_mtime < time.time() - RENEW_AFTER
-    except FileNotFoundError:
-        old = True
-    if not old:
+    if _lasts(path):
         return path
-    part = make_dir(identity.own_state / f".ca.{os.getpid()}", identity)
+    with locked(make_dir(identity.own_state, identity)):
+        if not _lasts(path):  # of two who are here at once, one finds what the other has made
+            _replace(path, identity)
+    return path
+
+
+def _lasts(path: Path) -> bool:
+    try:
+        return (path / CERTIFICATE).stat().st_mtime >= time.time() - RENEW_AFTER
+    except FileNotFoundError:
+        return False
+
+
+def _replace(path: Path, identity: Identity) -> None:
+    """Both files at once, as a key without its certificate is worth nothing."""
+    part = make_dir(path.with_name(f".ca.{os.getpid()}"), identity)
     _make(part, identity)
-    # Both files at once, as a key without its certificate is worth nothing; of two who do this, one is late.
     if path.is_dir():
         path.rename(part.with_suffix(".old"))
         remove_tree(part.with_suffix(".old"))
     try:
         part.rename(path)
-    except OSError:
+    except OSError:  # another was faster, where the lock cannot be had
         remove_tree(part)
-    return path
 
 
 def certificate(identity: Identity) -> Path:

@@ -7,6 +7,8 @@ import os
 import shutil
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -191,6 +193,14 @@ def test_an_image_that_trusts_another_authority_is_another(home: Path):
     shutil.rmtree(who.own_state / "ca")
     after = images.recipes(policy.load("pi"), who, FACTS)
     assert (before.agent.digest != after.agent.digest, before.base.digest == after.base.digest) == (True, True)
+
+
+def test_first_starts_at_once_have_one_authority(home: Path):
+    code = "from agentbox import authority, identity; print(authority.certificate(identity.current()).read_text())"
+    command = [sys.executable, "-c", code]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    said = {process.communicate()[0] for process in started}
+    assert [text[:28] for text in said] == ["-----BEGIN CERTIFICATE-----\n"]
 
 
 def test_another_cpu_builds_the_vault_from_source(home: Path):
