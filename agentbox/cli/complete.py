@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -67,15 +68,15 @@ def host(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Co
 
 
 def container(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Agents that run, and their containers."""
+    """Agents that run, and their containers and native sessions."""
     from agentbox.cli import common
     from agentbox.engine import AGENT, Engine
 
-    try:
-        found = Engine().containers(*common.own())
-    except AgentboxError:
-        return []
-    return _items([name for each in found for name in (each.labels[AGENT], each.name)], incomplete)
+    found: list[tuple[str, str]] = []
+    with contextlib.suppress(AgentboxError):
+        found += [(each.agent, each.name) for each in common.sessions()]
+        found += [(each.labels[AGENT], each.name) for each in Engine().containers(*common.own())]
+    return _items([name for pair in found for name in pair], incomplete)
 
 
 def variable(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from fast import slow_but
 
-from agentbox import audit, identity
+from agentbox import audit, identity, owner
 
 AGENTS = ["claude", "hermes", "opencode", "pi"]
 
@@ -142,6 +142,17 @@ def test_containers_are_offered_where_an_engine_answers(places, protocol, engine
     engine.answers["GET /containers/json"] = (200, [item])
     for command in ("logs", "stop"):
         assert {"pi", "agentbox-pi-1"} <= set(protocol("zsh", (command, "")).splitlines())
+
+
+def test_native_sessions_are_offered_without_an_engine_too(places, protocol, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    folder = owner.run_root(identity.current()) / "aa11"
+    folder.mkdir(parents=True)
+    (folder / "owner").write_text(owner.current())
+    known = {"name": "agentbox-pi-aa11", "agent": "pi", "workspace": "/w", "binds": [], "pid": 1, "started": 1}
+    (folder / "session.json").write_text(json.dumps(known))
+    for command in ("logs", "stop"):
+        assert {"pi", "agentbox-pi-aa11"} <= set(protocol("zsh", (command, "")).splitlines())
 
 
 def test_a_broken_configuration_completes_quietly(places, protocol):
