@@ -7,8 +7,6 @@ An error has an object (what it is about), a cause and, where there is one, a hi
 from __future__ import annotations
 
 FAILED = 125
-CANNOT_EXECUTE = 126
-NOT_FOUND = 127
 USAGE = 2
 
 

@@ -23,8 +23,6 @@ Progress = Callable[[], Any]  # a context manager that gives a Report
 class Runtime(Protocol):
     """What a start needs of an engine, in this order."""
 
-    name: str
-
     def prepare(self, policy: Policy, who: Identity, progress: Progress, *, rebuild: bool) -> None:
         """Build or install what is missing. Raises AgentboxError."""
 
@@ -46,8 +44,6 @@ class Runtime(Protocol):
 
 class Docker:
     """Containers."""
-
-    name = "docker"
 
     def __init__(self) -> None:
         from agentbox.engine import NO_FACTS, Engine
@@ -100,8 +96,6 @@ class Docker:
 
 class Native:
     """bubblewrap and Landlock (agentbox.native)."""
-
-    name = "native"
 
     def __init__(self, who: Identity, say: Report, *, use_installed: bool = False) -> None:
         self.who, self.say, self.use_installed = who, say, use_installed

@@ -21,7 +21,6 @@ BEST_ABI = 6
 # By the first ABI that has it (csrc/preflight.c says the same at each start).
 ABIS = {5: "device ioctls", 6: "signals and abstract sockets"}
 SYS_LANDLOCK = 444
-UNLIMITED_V1 = 1 << 60
 DELEGATE = (
     "use cgroup v2, and where the engine is rootless delegate it: "
     "https://docs.docker.com/engine/security/rootless/tips/#limiting-resources"

@@ -8,7 +8,6 @@ import hashlib
 import http.client
 import json
 import os
-import re
 import ssl
 import time
 import urllib.error
@@ -242,12 +241,3 @@ def bundle(extra: list[Path], target: Path) -> Path | None:
     parts = [path.read_bytes() for path in ([first] if first else []) + extra]
     target.write_bytes(b"\n".join(parts))
     return target
-
-
-def tarball_url(url: str, registry: str, public: str) -> str:
-    """`url` at the user's registry, where a file names the public one."""
-    return (
-        registry + url[len(public) :]
-        if url.startswith(public)
-        else re.sub(r"^http:(?=//registry\.npmjs\.org/)", "https:", url)
-    )

@@ -16,8 +16,6 @@ Call = Callable[..., tuple[int, str, str]]
 class Nowhere:
     """An engine that starts nothing."""
 
-    name = "nowhere"
-
     def __init__(self) -> None:
         self.requests: list[Request] = []
 
