@@ -1,4 +1,5 @@
-"""Talks to the container engine. Nothing else does, but for the `docker` program in session.py and build.py.
+"""Talks to the container engine. Nothing else does, but for those who start the `docker` program: session.py, build.py,
+cli/shell_.py and doctor/programs.py.
 
 The docker SDK takes 130 ms to import, as long as a third of a whole run. So requests to an engine on a local socket go
 out by hand (HTTP/1.0, one connection each, the API's own JSON), and the SDK is used for what that cannot do: remote

@@ -32,7 +32,7 @@ TRUTHS = {
 
 
 def start_git(home: Path) -> subprocess.Popen[bytes] | None:
-    """Begin to ask git for the user's identity; the answer is for `environment`. Asked outside of any repository, as
+    """Begin to ask git for the user's identity; the answer is for `git_identity`. Asked outside of any repository, as
     a workspace's own git configuration is the agent's to write."""
     try:
         return subprocess.Popen(

@@ -4,6 +4,7 @@ credentials and their owner in."""
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -16,6 +17,7 @@ from agentbox.identity import Identity
 from agentbox.policy_model import Policy
 
 MODE = 0o700
+PLACE = "HOME, or one of the XDG variables, says where it is"
 
 
 def make_dir(path: Path, identity: Identity) -> Path:
@@ -34,9 +36,10 @@ def make_dir(path: Path, identity: Identity) -> Path:
         _make_one(path, identity)
         return path
     except OSError as error:  # ELOOP, ENOTDIR, EACCES
-        raise StateError(str(path), error.strerror or str(error), "the agent's state must be a directory") from None
+        hint = PLACE if error.errno == errno.EACCES else "a directory must be there"
+        raise StateError(str(path), error.strerror or str(error), hint) from None
     if not stat.S_ISDIR(mode):
-        raise StateError(str(path), "is not a directory", "the agent's state lives there: move the file away")
+        raise StateError(str(path), "is not a directory", "a directory must be there: move the file away")
     return path
 
 
@@ -48,8 +51,7 @@ def _make_one(path: Path, identity: Identity) -> None:
     except FileExistsError:
         return
     except OSError as error:
-        hint = "HOME, or one of the XDG variables, says where it is"
-        raise StateError(str(path), f"cannot be made: {error.strerror}", hint) from None
+        raise StateError(str(path), f"cannot be made: {error.strerror}", PLACE) from None
 
 
 def write_file(path: Path, content: bytes, identity: Identity, mode: int = 0o600, *, keep: bool = False) -> None:

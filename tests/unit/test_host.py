@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import shutil
@@ -10,6 +11,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -85,6 +87,21 @@ def test_state_that_is_no_directory_is_refused(home: Path, kind: str):
         path.symlink_to(home / "f" / "x")
     with pytest.raises(StateError):
         state.prepare(policy.load("pi"), identity.Identity(os.geteuid(), os.getegid(), "dev", home))
+
+
+def test_a_folder_of_agentbox_s_own_that_is_refused_is_no_agents_state(home: Path, monkeypatch):
+    own = identity.current().own_state / "audit"
+    look = os.stat
+
+    def refuse(path: object, **words: Any) -> os.stat_result:
+        if path == own:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return look(path, **words)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    with pytest.raises(StateError, match="Permission denied") as raised:
+        state.make_dir(own, identity.current())
+    assert "XDG" in raised.value.hint
 
 
 def test_what_a_tool_did_with_chmod_is_undone(home: Path):
