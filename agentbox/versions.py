@@ -39,7 +39,7 @@ def apply(policy: Policy, identity: Identity, asked: dict[str, str]) -> Policy:
     UsageError as check_open does."""
     if policy.agent in asked:
         check_open(policy)
-    stored = {} if _set_by(policy) or PINNED in asked.get(policy.agent, "") else remembered(identity)
+    stored = {} if set_by(policy) or PINNED in asked.get(policy.agent, "") else remembered(identity)
     version = asked.get(policy.agent) or stored.get(policy.agent) or policy.package.version
     if version in (PINNED, policy.package.version):
         return policy
@@ -48,12 +48,12 @@ def apply(policy: Policy, identity: Identity, asked: dict[str, str]) -> Policy:
 
 def check_open(policy: Policy) -> None:
     """Raise UsageError where a file of the user's sets the version: one that is remembered would never be used."""
-    if file := _set_by(policy):
+    if file := set_by(policy):
         cause = f"package.version sets the version of {policy.agent}, and no other would be used from now on"
         raise UsageError(file, cause, f"change {policy.package.version} there, or take the line out")
 
 
-def _set_by(policy: Policy) -> str:
+def set_by(policy: Policy) -> str:
     """The user's file that sets the version; empty where it is agentbox's own."""
     file = policy.origin["package.version"][-1]
     return "" if file.startswith("agents/") else file

@@ -22,14 +22,23 @@ def command(agents: tuple[str, ...], ca_bundle: str | None, engine: str | None) 
     goes back to the version that agentbox was tested with.
     """
     who, policies = common.load_all(agents)
-    for policy in policies:
-        versions.check_open(policy)
+    policies = [policy for policy in policies if _is_open(policy, named=bool(agents))]
     found: dict[str, str] = {}
     for wanted in dict.fromkeys(engine or policy.engine for policy in policies):
         found |= _update([policy for policy in policies if (engine or policy.engine) == wanted], who, ca_bundle, wanted)
     for policy in policies if not terminal.is_quiet() else ():
         old, new = policy.package.version, found[policy.agent]
         click.echo(f"{policy.agent} {new}" + ("" if old == new else f" (was {old})"))
+
+
+def _is_open(policy: Policy, *, named: bool) -> bool:
+    """Whether its version is ours to choose. One that the user's file sets is an error only where it was asked for."""
+    if named:
+        versions.check_open(policy)
+    elif file := versions.set_by(policy):
+        common.say(f"{policy.agent} stays {policy.package.version}, which {file} sets")
+        return False
+    return True
 
 
 def _update(policies: list[Policy], who: Identity, ca_bundle: str | None, wanted: str) -> dict[str, str]:

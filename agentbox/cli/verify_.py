@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from agentbox import identity as identities
 from agentbox import policy as policies
 from agentbox.cli import common
 from agentbox.errors import UsageError, one_line
+from agentbox.interruption import as_interruption
 
 if TYPE_CHECKING:
     from agentbox.identity import Identity
@@ -66,7 +66,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter for each option
         _list(attacks, as_json)
         return 0
     place = _writable(junit_file)
-    with _as_interruption():
+    with as_interruption():
         verdicts, seconds = _examine(names, attacks, who, engine)
     if not verdicts:
         raise UsageError(f"--only {' '.join(only)}", f"names no attack on {', '.join(names)}")
@@ -124,17 +124,6 @@ def _list(attacks: list[Attack], as_json: bool) -> None:
         return
     rows = [(f"{attack.path}", attack.protections, attack.says) for attack in attacks]
     common.table(("ATTACK", "STOPPED BY", "WHAT IT DOES"), rows)  # type: ignore[arg-type]  # rows of strings are rows
-
-
-@contextmanager
-def _as_interruption() -> Iterator[None]:
-    """SIGTERM and SIGHUP do what ^C does: containers are ended, and nothing is left."""
-    before = [(number, signal.signal(number, signal.default_int_handler)) for number in (signal.SIGTERM, signal.SIGHUP)]
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -75,7 +75,9 @@ TYPING = ("ioctl TIOCSTI", "ioctl TIOCSTI with upper bits", "ioctl TIOCLINUX", "
 
 
 @pytest.mark.parametrize("name", TYPING)
-def test_nothing_types_into_a_terminal_or_opens_it_to_others(name: str, ours: dict[str, int], unconfined: dict[str, int]) -> None:
+def test_nothing_types_into_a_terminal_or_opens_it_to_others(
+    name: str, ours: dict[str, int], unconfined: dict[str, int]
+) -> None:
     assert ours[name] == EPERM
     assert unconfined[name] != EPERM  # 0; EIO where the machine has dev.tty.legacy_tiocsti=0; ENOTTY on a pty
 

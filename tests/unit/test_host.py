@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from agentbox import identity, images, owner, policy, state, versions
+from agentbox.cli import update_
 from agentbox.engine import Engine, Facts
 from agentbox.errors import StateError, UsageError
 
@@ -290,3 +291,13 @@ def test_no_other_version_is_taken_where_the_users_file_sets_one(call, home: Pat
     assert (code, err.startswith(f"agentbox: {file}: package.version sets the version of pi")) == (2, True), err
     assert engine.asked == []
     assert not versions.remembered(identity.current())
+
+
+def test_update_of_all_leaves_out_what_the_users_file_sets(call, home: Path, monkeypatch: pytest.MonkeyPatch):
+    file = home / ".config/agentbox/config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text('[agents.pi.package]\nversion = "5.5.5"\n')
+    monkeypatch.setattr(update_, "_update", lambda found, *_: {policy.agent: "9.9.9" for policy in found})
+    code, out, err = call("update")
+    assert (code, [line.split()[0] for line in out.splitlines()]) == (0, ["claude", "hermes", "opencode"])
+    assert f"pi stays 5.5.5, which {file} sets" in err
