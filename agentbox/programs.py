@@ -37,7 +37,8 @@ def leave_out(folders: Iterable[str | Path]) -> None:
     """Take what lies in these folders off PATH, for us and all that we start: a tool can have put a `docker` or a `git`
     into a project's virtual environment, which people have on theirs. What holds the home stays."""
     _typed[:] = [typed()]
-    home = os.path.realpath(Path("~").expanduser()) + "/"
+    told = os.path.expanduser("~")  # noqa: PTH111  Path's raises where HOME is not set and the user has no entry
+    home = os.path.realpath(told) + "/" if told[:1] == "/" else ""
     roots = [root for each in folders if not home.startswith(root := os.path.realpath(each).rstrip("/") + "/")]
     found = os.environ.get("PATH", os.defpath).split(os.pathsep)
     kept = [each for each in found if each[:1] == "/" and not f"{os.path.realpath(each)}/".startswith(tuple(roots))]

@@ -64,8 +64,9 @@ def split_option(text: str) -> tuple[str, bool]:
 
 
 def _folder(text: str) -> Path:
-    path = Path(text).expanduser()
+    path = Path(text)
     try:
+        path = path.expanduser()
         real = path.resolve(strict=True)
         os.listdir(real)  # noqa: PTH208  says why it cannot be read, and that it is a directory
     except FileNotFoundError:

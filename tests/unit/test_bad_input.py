@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import resource
 import signal
@@ -57,6 +58,10 @@ def test_folder_missing(call: Call):
 def test_folder_is_a_file(call: Call, home: Path):
     (home / "project" / "file").touch()
     assert_refused(call("run", "-w", "file"), 2, "agentbox: file: is not a folder", "Hint:")
+
+
+def test_folder_of_a_user_that_there_is_not(call: Call):
+    assert_refused(call("run", "-w", "~nobody-at-all/x"), 2, "agentbox: ~nobody-at-all/x: ")
 
 
 @pytest.mark.parametrize("folder", ["/", "~", "..", "/nonexistent/.."])
@@ -130,6 +135,16 @@ def test_root_without_host_uid(call: Call, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("HOST_UID")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert_refused(call("run"), 2, "agentbox: UID 0: an agent never runs as root", "Hint: set HOST_UID")
+
+
+def test_a_user_without_home_and_entry(call: Call, monkeypatch: pytest.MonkeyPatch):
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    assert call("--version")[::2] == (0, "")
+    assert_refused(call("run"), 2, "agentbox: HOME: is not set")
 
 
 def test_host_uid_zero(call: Call, monkeypatch: pytest.MonkeyPatch):
