@@ -92,7 +92,7 @@ def ca_bundle(option: str | None, policy: Policy) -> Path | None:
             certificates(Path(value), what)
             return Path(value)
     extra = os.environ.get("NODE_EXTRA_CA_CERTS", "")
-    return Path(extra) if extra and Path(extra).is_file() else None
+    return Path(extra) if os.access(extra, os.R_OK) and Path(extra).is_file() else None
 
 
 def certificates(path: Path, what: str) -> bytes:

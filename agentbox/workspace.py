@@ -29,7 +29,7 @@ def resolve(folders: list[tuple[str, bool]], identity: Identity, *, allow_home: 
     """
     mounts = []
     for number, (text, read_only) in enumerate(folders, 1):
-        source = _folder(text)
+        source = folder(text)
         _check_home(source, text, identity, allow_home)
         _check_state(source, text, identity, allow_home)
         if not read_only:
@@ -55,15 +55,17 @@ def at_odds(mounts: list[Mount]) -> list[str]:
 def split_option(text: str) -> tuple[str, bool]:
     """`DIR[:ro|:rw]` as path and read-only. A folder whose name ends that way is meant as it is. Raises UsageError."""
     path, colon, option = text.rpartition(":")
-    if colon and option in ("ro", "rw") and path and not Path(text).is_dir():
+    # os.path's, as Path's raise where a folder above is closed: `resolve` says so.
+    if colon and option in ("ro", "rw") and path and not os.path.isdir(text):  # noqa: PTH112
         return path, option == "ro"
-    if colon and Path(path).is_dir() and not Path(text).exists():
+    if colon and os.path.isdir(path) and not os.path.exists(text):  # noqa: PTH110, PTH112
         hint = "the folders' places are given: /workspace, /workspace-2 and so on"
         raise UsageError(text, f"{option!r} is neither ro nor rw", hint)
     return text, False
 
 
-def _folder(text: str) -> Path:
+def folder(text: str) -> Path:
+    """The folder that a person means by `text`. Raises UsageError for what is missing, closed, or no folder."""
     path = Path(text)
     try:
         path = path.expanduser()

@@ -101,7 +101,7 @@ def main() -> None:
         streams.drop(1)
         code = 141
     except OSError as error:
-        if (known := streams.of_a_disk(error)) is None:
+        if (known := streams.of_a_file(error)) is None:
             raise
         with streams.last_words():
             print(known.lines(), file=sys.stderr)

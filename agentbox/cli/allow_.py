@@ -67,7 +67,11 @@ def _said(entry: allowed.Entry) -> str:
 
 
 def _here() -> str:
-    return str(Path(os.environ.get("WORKDIR") or ".").resolve())
+    text = os.environ.get("WORKDIR") or "."
+    try:
+        return str(Path(text).resolve())
+    except FileNotFoundError:  # the current folder: of others that are gone, what was allowed can be taken back
+        raise UsageError(text, "there is no such folder") from None
 
 
 def _show(entries: list[allowed.Entry]) -> None:

@@ -10,7 +10,7 @@ import click
 
 from agentbox import identity as identities
 from agentbox.cli import common, complete
-from agentbox.errors import USAGE, UsageError
+from agentbox.errors import USAGE
 
 
 class ShownByDefault(click.Group):
@@ -43,11 +43,9 @@ def command() -> None:
 @common.json_option
 def show(agent: str, folder: str | None, origin: bool, as_json: bool) -> None:
     """Print the configuration of AGENT (default: SVC, else pi) in this folder, all files merged."""
-    from agentbox import config_show
+    from agentbox import config_show, workspace
 
-    place = Path(folder or os.environ.get("WORKDIR") or ".").resolve()
-    if not place.is_dir():
-        raise UsageError(str(place), "there is no such folder")
+    place = workspace.folder(folder or os.environ.get("WORKDIR") or ".")
     sections = config_show.effective(agent, identities.current(), place)
     if as_json:
         click.echo(json.dumps({"agent": agent, **config_show.as_data(sections)}, indent=2))

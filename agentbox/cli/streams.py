@@ -1,4 +1,4 @@
-"""Standard input, output and error: closed from the start, unread, or on a full disk."""
+"""Standard input, output and error: closed from the start, unread, or on a full disk; and errors of other files."""
 
 from __future__ import annotations
 
@@ -39,11 +39,14 @@ def drop(fd: int) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
 
 
-def of_a_disk(error: OSError) -> AgentboxError | None:
-    """What a person reads of a disk that is full, read-only or broken; None where `error` is something else."""
+def of_a_file(error: OSError) -> AgentboxError | None:
+    """What a person reads of a disk that is full, read-only or broken, and of a file that is named; None where `error`
+    is something else."""
+    named = error.filename2 or error.filename
     if error.errno not in OF_A_DISK:
-        return None
-    name = str(error.filename or "writing")
+        known = isinstance(named, (str, bytes, os.PathLike))
+        return AgentboxError(os.fsdecode(named), error.strerror or str(error)) if known else None
+    name = str(named or "writing")
     try:
         sys.stdout.flush()
     except OSError:  # so it was this; a failed write names no file

@@ -106,8 +106,8 @@ def _writable(name: str | None) -> Path | None:
     if name is None:
         return None
     path = Path(name)
-    there = path.exists()
     try:
+        there = path.exists()
         path.open("ab").close()
     except OSError as error:
         raise UsageError(f"--junit {name}", error.strerror or str(error)) from None

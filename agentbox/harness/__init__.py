@@ -133,4 +133,4 @@ def _pip(home: Path, bundles: list[Path]) -> pypi_.Index:
 
 
 def _files(name: str) -> list[Path]:
-    return [Path(name)] if name and Path(name).is_file() else []
+    return [Path(name)] if os.access(name, os.R_OK) and Path(name).is_file() else []

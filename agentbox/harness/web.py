@@ -237,7 +237,7 @@ def bundle(extra: list[Path], target: Path) -> Path | None:
     if not extra:
         return None
     system = [os.environ.get("SSL_CERT_FILE", ""), ssl.get_default_verify_paths().cafile or "", *SYSTEM_BUNDLES]
-    first = next((Path(name) for name in system if name and Path(name).is_file()), None)
+    first = next((Path(name) for name in system if os.access(name, os.R_OK) and Path(name).is_file()), None)
     parts = [path.read_bytes() for path in ([first] if first else []) + extra]
     target.write_bytes(b"\n".join(parts))
     return target

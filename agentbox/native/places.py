@@ -59,6 +59,6 @@ def bundle() -> bytes:
     """The certificates that this host trusts."""
     named = os.environ.get("SSL_CERT_FILE", "")
     for path in (named, *BUNDLES):
-        if path and Path(path).is_file():
+        if os.access(path, os.R_OK) and Path(path).is_file():
             return Path(path).read_bytes()
     return b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import re
@@ -14,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from agentbox.cli import root
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -62,6 +65,50 @@ def test_folder_is_a_file(call: Call, home: Path):
 
 def test_folder_of_a_user_that_there_is_not(call: Call):
     assert_refused(call("run", "-w", "~nobody-at-all/x"), 2, "agentbox: ~nobody-at-all/x: ")
+
+
+LONG = "/" + "x" * 300  # looking at it fails as in a closed folder, for root too
+
+
+@pytest.mark.parametrize(
+    "words", [["run", "--mount", f"{LONG}:ro"], ["config", "-w", LONG], ["verify", "--junit", LONG]]
+)
+def test_what_cannot_be_looked_at_is_said(call: Call, words: list[str]):
+    assert_refused(call(*words), 2, f"{LONG}: File name too long")
+
+
+def test_a_configuration_that_cannot_be_looked_at_is_said(call: Call, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", LONG)
+    assert_refused(call("config", "check"), 125, f"agentbox: {LONG}/agentbox/config.toml: File name too long")
+
+
+def test_a_configuration_that_cannot_be_written_is_said(call: Call, home: Path, monkeypatch: pytest.MonkeyPatch):
+    def closed(path: object, flags: int, *rest: int) -> int:
+        if flags & os.O_CREAT:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return opened(path, flags, *rest)
+
+    opened = os.open
+    monkeypatch.setattr(os, "open", closed)
+    answer = call("allow", "example.org")
+    assert_refused(answer, 125, f"agentbox: {home}/.config/agentbox/allowed.toml: Permission denied\n")
+
+
+@pytest.mark.parametrize("words", [["config"], ["allow", "--here", "example.org"]])
+def test_current_folder_is_gone(call: Call, home: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]):
+    (home / "gone").mkdir()
+    monkeypatch.chdir(home / "gone")
+    (home / "gone").rmdir()
+    assert_refused(call(*words), 2, "agentbox: .: there is no such folder")
+
+
+def test_an_error_that_names_no_file_keeps_its_traceback(call: Call, monkeypatch: pytest.MonkeyPatch):
+    def unnamed(**_: object) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(root, "main", unnamed)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        call("agents")
 
 
 @pytest.mark.parametrize("folder", ["/", "~", "..", "/nonexistent/.."])

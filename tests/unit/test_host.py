@@ -244,6 +244,8 @@ def test_ca_bundle_by_precedence(home: Path, tmp_path: Path, monkeypatch: pytest
     pi = policy.load("pi")
     monkeypatch.setenv("NODE_EXTRA_CA_CERTS", str(tmp_path / "node"))
     assert images.ca_bundle(None, pi) == tmp_path / "node"
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", "/" + "x" * 300)  # looking at it fails, as in a closed folder
+    assert images.ca_bundle(None, pi) is None
     monkeypatch.setenv("AGENTBOX_CA_BUNDLE", str(tmp_path / "variable"))
     assert images.ca_bundle(None, pi) == tmp_path / "variable"
     assert images.ca_bundle(str(tmp_path / "option"), pi) == tmp_path / "option"

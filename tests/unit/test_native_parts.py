@@ -90,3 +90,10 @@ def test_what_an_agent_would_download_is_said(
     assert claims.lacking(pi, who) == said
     assert claims.lacking(pi._replace(network=pi.network._replace(mode="open")), who) == ""
     assert claims.lacking(policy.load("claude"), who) == ""
+
+
+def test_certificates_that_cannot_be_looked_at_are_passed_over(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    usual = places.bundle()
+    monkeypatch.setenv("SSL_CERT_FILE", "/" + "x" * 300)  # fails as in a closed folder, for root too
+    assert places.bundle() == usual
