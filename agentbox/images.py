@@ -83,16 +83,17 @@ def stale(engine: Engine, recipe: Recipe) -> bool:
 
 def ca_bundle(option: str | None, policy: Policy) -> Path | None:
     """The file with extra certificates for builds and runs, if one is set. Raises UsageError for a wrong one."""
+    extra = os.environ.get("NODE_EXTRA_CA_CERTS", "")  # not ours: like Node, pass over one that is not there
     for what, value in (
         ("--ca-bundle", option),
         ("AGENTBOX_CA_BUNDLE", os.environ.get("AGENTBOX_CA_BUNDLE")),
         ("image.ca_bundle", policy.image.ca_bundle),
+        ("NODE_EXTRA_CA_CERTS", extra if os.access(extra, os.R_OK) and Path(extra).is_file() else ""),
     ):
         if value:
             certificates(Path(value), what)
             return Path(value)
-    extra = os.environ.get("NODE_EXTRA_CA_CERTS", "")
-    return Path(extra) if os.access(extra, os.R_OK) and Path(extra).is_file() else None
+    return None
 
 
 def certificates(path: Path, what: str) -> bytes:

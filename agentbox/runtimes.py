@@ -106,12 +106,14 @@ class Native:
         from agentbox import harness
         from agentbox.native.harness import compiled, from_path, settled
 
-        if os.environ.get("AGENTBOX_CA_BUNDLE") or policy.image.ca_bundle:
+        brokered = policy.network.mode == "allowlist"
+        node = brokered and os.environ.get("NODE_EXTRA_CA_CERTS")
+        if os.environ.get("AGENTBOX_CA_BUNDLE") or policy.image.ca_bundle or node:
             from agentbox.images import ca_bundle
 
             ca_bundle(None, policy)  # what is wrong with it is said now, not where the broker starts beside the agent
         with _late(progress) as report:
-            if policy.network.mode == "allowlist":
+            if brokered:
                 from agentbox.native import broker
 
                 self.python = broker.ensure(who, report, policy)

@@ -77,7 +77,7 @@ class Web:
     def __init__(self, bundles: list[Path], headers: Mapping[str, str], proxy: str = "") -> None:
         context = ssl.create_default_context()
         for bundle in bundles:
-            context.load_verify_locations(bundle)
+            _trust(context, bundle)
         handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=context), _Redirects()]
         if proxy and not urllib.request.getproxies():
             handlers.append(urllib.request.ProxyHandler({"http": proxy, "https": proxy}))
@@ -163,6 +163,15 @@ class Web:
             with part.open("r+b" if partial else "wb") as file:
                 file.seek(have)
                 _copy(answer, file, have, whole, tell)
+
+
+def _trust(context: ssl.SSLContext, bundle: Path) -> None:
+    try:
+        context.load_verify_locations(bundle)
+    except OSError as error:
+        cause = "holds no usable PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror or str(error)
+        hint = "AGENTBOX_CA_BUNDLE, NODE_EXTRA_CA_CERTS, npm's cafile or pip's cert names it"
+        raise InstallError(str(bundle), cause, hint) from None
 
 
 def _copy(answer: IO[bytes], file: IO[bytes], done: int, whole: int, tell: Tell) -> None:

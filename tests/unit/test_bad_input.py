@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from agentbox import identity, policy, runtimes
 from agentbox.cli import root
+from agentbox.errors import UsageError
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -230,6 +232,15 @@ def test_an_engine_elsewhere_that_is_not_there(call: Call, monkeypatch: pytest.M
     assert code == 125
     assert re.fullmatch(f"agentbox: engine: cannot be reached at tcp://{host}: [^:]*({cause})[^:]*\nHint: .*\n", err)
     assert call("ps", "--json")[:2] == (0, "[]\n")
+
+
+def test_what_the_native_broker_could_not_use_ends_the_start(home: Path, monkeypatch: pytest.MonkeyPatch):
+    def start() -> None:
+        runtimes.Native(identity.current(), print).prepare(policy.load("pi"), identity.current(), print, rebuild=False)
+
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", __file__)
+    with pytest.raises(UsageError, match=f"NODE_EXTRA_CA_CERTS {__file__}: holds no PEM certificate"):
+        start()
 
 
 def test_version_of_nonsense(call: Call):

@@ -539,6 +539,19 @@ def test_certificate_of_an_intercepting_proxy(
         found.close()
 
 
+FRAMED = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize("text", ["", "no certificate\n", FRAMED])
+def test_a_bundle_without_a_certificate_is_named(registry: FakeRegistry, home: Path, call, text: str) -> None:
+    pem = home / "ca.pem"
+    pem.write_text(text)
+    (home / ".npmrc").write_text(f"cafile={pem}\n")
+    assert f"agentbox: {pem}: holds no usable PEM certificate\nHint: AGENTBOX_CA_BUNDLE" in error("claude")
+    code, out, err = call("update", "claude", "--engine", "native")
+    assert (code, out, f"agentbox: {pem}: holds no" in err) == (125, "", True), err
+
+
 # --- the commands ---
 
 

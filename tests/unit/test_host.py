@@ -246,6 +246,10 @@ def test_ca_bundle_by_precedence(home: Path, tmp_path: Path, monkeypatch: pytest
     assert images.ca_bundle(None, pi) == tmp_path / "node"
     monkeypatch.setenv("NODE_EXTRA_CA_CERTS", "/" + "x" * 300)  # looking at it fails, as in a closed folder
     assert images.ca_bundle(None, pi) is None
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", str(tmp_path / "node"))
+    (tmp_path / "node").write_bytes(b"")
+    with pytest.raises(UsageError, match=f"NODE_EXTRA_CA_CERTS {tmp_path}/node: holds no PEM certificate"):
+        images.ca_bundle(None, pi)
     monkeypatch.setenv("AGENTBOX_CA_BUNDLE", str(tmp_path / "variable"))
     assert images.ca_bundle(None, pi) == tmp_path / "variable"
     assert images.ca_bundle(str(tmp_path / "option"), pi) == tmp_path / "option"
