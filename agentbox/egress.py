@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from agentbox import authority
 from agentbox.allowed import add_rule
 from agentbox.credentials import Keys
-from agentbox.errors import StateError
+from agentbox.errors import StateError, UsageError
 from agentbox.hosts import OWN_HOST, WEB, covers, parse
 from agentbox.identity import Identity
 from agentbox.policy_model import Limits, Policy
@@ -64,7 +64,7 @@ def lay_out(  # noqa: PLR0913  what a broker is made of
     """Write what the broker reads: the rules into the run's `folder`, and the secrets where they stay in memory.
     A `contained` one sees them at other places."""
     secrets = _secrets(identity, run_id, owner)
-    proxy, auth = _upstream(environ)
+    proxy, auth = upstream(environ)
     for name, text in {**keys.values, **auth}.items():
         write_file(secrets / name, text.encode(), identity)
     found = rules(policy, keys, run_id, ports) | ({"upstream_proxy": proxy} if proxy else {})
@@ -197,16 +197,23 @@ def remove_secrets(identity: Identity, run_id: str) -> None:
     remove_tree(identity.secrets / run_id)
 
 
-def _upstream(environ: Mapping[str, str]) -> tuple[dict[str, str] | None, dict[str, str]]:
-    """The host's own proxy, for the broker: its address, and apart from it user and password."""
+def upstream(environ: Mapping[str, str]) -> tuple[dict[str, str] | None, dict[str, str]]:
+    """The host's own proxy, for the broker: its address, and apart from it user and password. Raises UsageError."""
     from urllib.parse import unquote, urlsplit
 
-    text = next(
-        (environ[name] for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy") if environ.get(name)), ""
+    named = next(
+        (name for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy") if environ.get(name)), None
     )
-    if not text:
+    if named is None:
         return None, {}
-    parts = urlsplit(text if "://" in text else f"http://{text}")
+    text = environ[named]
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        if not parts.hostname or parts.port == 0:
+            raise ValueError
+    except ValueError:
+        hint = f"set it to http://HOST:PORT, or unset {named}"
+        raise UsageError(named, "is no address of a proxy", hint) from None  # which may hold a password
     url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     if not parts.username:
         return {"url": url}, {}

@@ -114,8 +114,10 @@ class Native:
             ca_bundle(None, policy)  # what is wrong with it is said now, not where the broker starts beside the agent
         with _late(progress) as report:
             if brokered:
+                from agentbox import egress
                 from agentbox.native import broker
 
+                egress.upstream(os.environ)  # said now, as above
                 self.python = broker.ensure(who, report, policy)
             if not self.use_installed:
                 self.installed = settled(harness.ensure(policy, progress=report, identity=who))

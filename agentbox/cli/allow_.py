@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 
@@ -43,7 +43,8 @@ def command(names: tuple[str, ...], agent: str, here: bool, private: bool, remov
         if host == "*":
             raise UsageError(host, "would allow everything", "for one session: agentbox run --network open")
         if "://" in host:
-            raise UsageError(host, "is an address of the web", f"name its host: agentbox allow {urlsplit(host).netloc}")
+            name = re.split("[/?#]", host.partition("://")[2])[0]
+            raise UsageError(host, "is an address of the web", f"name its host: agentbox allow {name}")
         entry = allowed.Entry(host, private, agent, _here() if here else "")
         allowed.add(who, entry)
         told = allowed.tell_brokers(who, entry)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import configparser
+import contextlib
 import os
 import re
 from collections.abc import Mapping
@@ -105,8 +106,8 @@ def _authorizations(found: Mapping[str, str]) -> dict[str, str]:
         elif kind == "_auth":
             headers[place] = f"Basic {value}"
         elif kind == "_password" and (user := found.get(f"{place}:username")):
-            password = base64.b64decode(value).decode(errors="replace")
-            headers[place] = basic(user, password)
+            with contextlib.suppress(ValueError):  # of an unset variable, say: the registry will ask for a login
+                headers[place] = basic(user, base64.b64decode(value).decode(errors="replace"))
     return headers
 
 

@@ -28,6 +28,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 # What a hash is worth; weaker ones (npm's old shasum is SHA-1) count as none.
 ALGORITHMS = ("sha512", "sha384", "sha256")
 SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+SETTINGS = "npm's and pip's own settings say which registry and which login is used"
 
 T = TypeVar("T")
 Tell = Callable[[int, int], None]
@@ -85,7 +86,10 @@ class Web:
         self._headers = headers
 
     def open(self, url: str, accept: str = "*/*", begin: int = 0) -> http.client.HTTPResponse:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise InstallError(re.sub("//[^/]*@", "//", url), "is no address", SETTINGS) from None
         if parts.scheme not in ("https", "http"):
             raise InstallError(url, "is no HTTP address")
         host = parts.netloc.rpartition("@")[2]
@@ -99,7 +103,11 @@ class Web:
             login = basic(unquote(parts.username), unquote(parts.password or ""))
         if login:
             request.add_unredirected_header("Authorization", login)  # another host must not get it
-        return cast(http.client.HTTPResponse, self._opener.open(request, timeout=SECONDS))
+        try:
+            return cast(http.client.HTTPResponse, self._opener.open(request, timeout=SECONDS))
+        except ValueError:  # whose text may hold the login
+            cause = "cannot be asked: its address, the login or the proxy's address makes no sense"
+            raise InstallError(host, cause, SETTINGS) from None
 
     def _login(self, place: str) -> str:
         matching = [known for known in self._headers if place.startswith(known.rstrip("/") + "/")]
@@ -227,7 +235,7 @@ def failure(error: Exception, what: str, url: str) -> InstallError:
 
 
 def url_hint(code: int) -> str:
-    return "npm's and pip's own settings say which registry and which login is used" if code in (401, 403, 404) else ""
+    return SETTINGS if code in (401, 403, 404) else ""
 
 
 def disk_full(error: OSError) -> InstallError:

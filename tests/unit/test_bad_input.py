@@ -241,6 +241,11 @@ def test_what_the_native_broker_could_not_use_ends_the_start(home: Path, monkeyp
     monkeypatch.setenv("NODE_EXTRA_CA_CERTS", __file__)
     with pytest.raises(UsageError, match=f"NODE_EXTRA_CA_CERTS {__file__}: holds no PEM certificate"):
         start()
+    monkeypatch.delenv("NODE_EXTRA_CA_CERTS")
+    for proxy in ("http://me:pw@[x", "http://", "http://me:pw/2@proxy:3128"):
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        with pytest.raises(UsageError, match=r"^HTTPS_PROXY: is no address of a proxy$"):
+            start()
 
 
 def test_version_of_nonsense(call: Call):

@@ -215,7 +215,13 @@ def test_without_an_engine_there_is_nothing_to_list(call, home, monkeypatch, tmp
 
 
 @pytest.mark.parametrize(
-    ("host", "hint"), [("*", "--network open"), ("https://crates.io/x", "agentbox allow crates.io")]
+    ("host", "hint"),
+    [
+        ("*", "--network open"),
+        ("https://crates.io/x", "agentbox allow crates.io"),
+        ("https://crates.io?x", "agentbox allow crates.io"),
+        ("https://[x", "is an address of the web"),
+    ],
 )
 def test_allow_names_what_was_meant(call, home, host, hint):
     code, _, err = call("allow", host)

@@ -539,6 +539,31 @@ def test_certificate_of_an_intercepting_proxy(
         found.close()
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("registry=https://me:pw@[x", "agentbox: https://[x/@anthropic-ai%2Fclaude-code: is no address\n"),
+        ("proxy=http:/x", ": cannot be asked: "),
+        ("{host}:_authToken=${{TWO_LINES}}", ": cannot be asked: "),
+        ("{host}:username=me\n{host}:_password=${{NOT_SET}}", "asks for a login"),
+    ],
+)
+def test_settings_that_make_no_sense_are_said_to_be_npms(
+    registry: FakeRegistry, home: Path, monkeypatch: pytest.MonkeyPatch, line: str, said: str
+) -> None:
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TWO_LINES", "a\nb")
+    if line.startswith("registry"):
+        monkeypatch.delenv("npm_config_registry")
+    (home / ".npmrc").write_text(line.format(host=registry.url.partition(":")[2]) + "\n")
+    registry.login = "Bearer x"
+    found = error("claude")
+    assert said in found
+    assert "Hint: npm's and pip's own settings say" in found
+    assert "pw" not in found
+
+
 FRAMED = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 
 
