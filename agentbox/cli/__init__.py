@@ -79,6 +79,7 @@ def main() -> None:
     """The entry point. The only place where an error becomes a message and an exit code."""
     gc.set_threshold(50_000)  # modules stay, and searching them for garbage took a tenth of a start
     streams.open_closed()
+    streams.write_out_unencodable()
     programs.leave_out(programs.here())
     try:
         code = root.main(prog_name="agentbox", standalone_mode=False)

@@ -101,6 +101,15 @@ def test_closed_descriptors_are_never_a_file_of_ours(home, closed: tuple[int, ..
     assert (home / ".config/agentbox/allowed.toml").read_text().endswith('host = "example.org"\n')
 
 
+@pytest.mark.parametrize(("encoding", "shown"), [("latin-1", "/\\u65e5\\u672c"), ("utf-8", "/日本")])
+def test_letters_that_the_output_does_not_have_are_written_out(home: Path, encoding: str, shown: str):
+    (home / "project/日本").mkdir()
+    command = [sys.executable, "-m", "agentbox", "compose", "-w", "日本"]
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, env=environment, capture_output=True, encoding=encoding, check=False)
+    assert (done.returncode, shown in done.stdout, "Traceback" in done.stderr) == (0, True, False), done.stderr
+
+
 def test_a_broken_pipe_that_is_not_our_output_is_no_quiet_end(call, monkeypatch: pytest.MonkeyPatch):
     def elsewhere(**_: object) -> None:
         raise BrokenPipeError(errno.EPIPE, "an engine's socket")
