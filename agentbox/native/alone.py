@@ -161,7 +161,11 @@ def confinement(  # noqa: PLR0913  one for each of agentbox-enter's own
 
 def terminals() -> set[str]:
     """The one that we are on. Others are the user's other shells, and a new one cannot be told from them."""
-    return {os.ttyname(fd) for fd in range(3) if os.isatty(fd)}
+    found = set()
+    for fd in range(3):
+        with contextlib.suppress(OSError):  # none, or of another devpts, where it has no name here
+            found.add(os.ttyname(fd))
+    return found
 
 
 def processes(uid: int) -> int:

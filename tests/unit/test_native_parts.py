@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from agentbox import policy
 from agentbox.errors import EngineError
 from agentbox.harness import Installed
 from agentbox.identity import Identity
-from agentbox.native import claims, harness, places
+from agentbox.native import alone, claims, harness, places
 from agentbox.resources import tree
 
 AGENTS = policy.agent_names()
@@ -97,3 +99,14 @@ def test_certificates_that_cannot_be_looked_at_are_passed_over(monkeypatch: pyte
     usual = places.bundle()
     monkeypatch.setenv("SSL_CERT_FILE", "/" + "x" * 300)  # fails as in a closed folder, for root too
     assert places.bundle() == usual
+
+
+def test_a_terminal_of_another_devpts_has_no_name_here(monkeypatch: pytest.MonkeyPatch):
+    def ttyname(fd: int) -> str:
+        if fd:
+            raise OSError(errno.ENODEV if fd == 1 else errno.ENOTTY, "")
+        return "/dev/pts/3"
+
+    monkeypatch.setattr(os, "ttyname", ttyname)
+    monkeypatch.setattr(os, "isatty", lambda fd: fd < 2)
+    assert alone.terminals() == {"/dev/pts/3"}
