@@ -32,7 +32,8 @@ def gone(owner: str) -> bool:
     if host != socket.gethostname() or not pid.isdigit() or not start.partition(".")[0].isdigit():
         return False
     try:
-        return _started(int(pid)) != start
+        now = _started(int(pid))
+        return now != start and ("." in now) == ("." in start)  # an older agentbox counted in seconds since 1970
     except ProcessLookupError:
         return True
     except OSError:  # it exists, but /proc hides it

@@ -228,7 +228,7 @@ def asked() -> tuple[Engine | None, list[Container]]:
     try:
         return engine, engine.containers(*own())
     except NoEngineError as error:
-        say(f"no containers: {error}")
+        say(f"containers were not looked at: {error}")
         return None, []
 
 

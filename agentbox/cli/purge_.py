@@ -22,7 +22,7 @@ def command(state: bool, yes: bool) -> None:
     says otherwise; your configuration and agentbox's own records stay.
     """
     from agentbox.compose import tag
-    from agentbox.engine import INPUTS
+    from agentbox.engine import INPUTS, find_docker
     from agentbox.harness import cache
 
     who, policies = common.load_all(())
@@ -45,6 +45,8 @@ def command(state: bool, yes: bool) -> None:
     kept = [error for folder in folders for error in _remove(folder)]
     if kept:
         raise kept[0]
+    if engine is None and find_docker():
+        common.say("images, if it has any, stay: purge again when the engine answers")
 
 
 def _shown(folder: Path) -> str:

@@ -18,7 +18,7 @@ import pytest
 
 from agentbox import identity, owner
 from agentbox.cli import COMMANDS, root
-from agentbox.engine import Engine
+from agentbox.engine import Engine, find_docker
 
 HEAVY = ("cryptography", "docker", "keyring", "psutil", "rich", "yaml", "requests")
 
@@ -221,6 +221,7 @@ def test_without_an_engine_there_is_nothing_to_list(call, home, monkeypatch, tmp
         code, out, err = call(*args)
         assert (code, "is not running" in err or "not installed" in err) == (expected, True), (args, out, err)
     assert call("ps", "--json")[1] == "[]\n"
+    assert ("images, if it has any, stay" in call("purge")[2]) == bool(find_docker())
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,7 @@ def test_owner_is_alive_only_as_the_same_process_on_this_host():
     assert owner.gone(f"{free}:1:{socket.gethostname()}")
     assert not owner.gone("nonsense")
     assert not owner.gone(f"{pid}:nonsense:{host}")
+    assert not owner.gone(f"{pid}:1780000000:{host}")  # as written by an older agentbox, whose session goes on
 
 
 def test_a_clock_that_is_set_makes_no_owner_another():
@@ -166,7 +167,7 @@ def test_who_does_not_exist_has_no_start() -> None:
 
 
 def test_clean_removes_what_a_dead_owner_left(home: Path, engine):
-    dead, live = f"{os.getpid()}:1:{socket.gethostname()}", owner.current()
+    dead, live = f"{os.getpid()}:1.0:{socket.gethostname()}", owner.current()
     engine.answers["GET /containers/json"] = (
         200,
         [
