@@ -76,9 +76,8 @@ class Records(NamedTuple):
 def begin(identity: Identity, agent: str, run_id: str, workspace: str) -> Records:
     """Make the directory of a run that starts now, and forget the oldest ones, but for runs that still go on."""
     root = make_dir(folder(identity), identity)
-    going = {each.name for each in run_root(identity).glob("*")}
     for old in sorted(root.iterdir())[: -KEPT_RUNS + 1]:
-        if old.name.rpartition("-")[2] not in going:
+        if not (run_root(identity) / old.name.rpartition("-")[2]).exists():
             remove_tree(old)
     found = Records(make_dir(root / f"{time.strftime('%Y%m%d-%H%M%S')}-{agent}-{run_id}", identity))
     make_dir(found.egress, identity)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
 
 from agentbox.errors import EngineError
+from agentbox.interruption import ENDS
 
-FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP_SECONDS = 10
 POLL_SECONDS = 0.05
 
@@ -28,7 +26,7 @@ class Forwarder:
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Forwarder:
-        for number in FORWARDED:
+        for number in ENDS:
             self._before[number] = signal.signal(number, self._forward)
         self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._give_up)
         return self
@@ -57,18 +55,3 @@ class Forwarder:
             running = False
         if not running and self.process is not None:
             self.process.terminate()  # still creating the container
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """While a run is taken away, no signal interrupts that: half of it would stay, its keys perhaps. People press ^C
-    twice, and the agent has ended at the first."""
-    if threading.current_thread() is not threading.main_thread():  # signals do not come here
-        yield
-        return
-    before = {number: signal.signal(number, lambda *_: None) for number in FORWARDED}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -20,9 +20,10 @@ from agentbox.compose import model
 from agentbox.credentials import shown_to_tools
 from agentbox.engine import NO_FACTS, RUN, Engine, compose_missing, compose_program
 from agentbox.errors import AgentboxError, EngineError
-from agentbox.forwarder import POLL_SECONDS, STOP_SECONDS, Forwarder, undisturbed
+from agentbox.forwarder import POLL_SECONDS, STOP_SECONDS, Forwarder
 from agentbox.identity import Identity
 from agentbox.images import ca_bundle, certificates
+from agentbox.interruption import undisturbed
 from agentbox.mask import Mask, inode_of, remove_made
 from agentbox.request import Request
 from agentbox.state import remove_tree, tighten

@@ -12,9 +12,10 @@ from typing import IO
 
 from agentbox import audit, egress, owner
 from agentbox.errors import EngineError
-from agentbox.forwarder import POLL_SECONDS, Forwarder, undisturbed
+from agentbox.forwarder import POLL_SECONDS, Forwarder
 from agentbox.harness import Installed
 from agentbox.hostenv import paranoid
+from agentbox.interruption import undisturbed
 from agentbox.native import alone as landlocked
 from agentbox.native import bubblewrap, environment, harness, join, landlock, layout, limits, seccomp
 from agentbox.native.broker import Broker

@@ -19,6 +19,7 @@ from typing import IO, Any
 from agentbox.errors import EngineError
 from agentbox.forwarder import STOP_SECONDS
 from agentbox.identity import Identity
+from agentbox.interruption import handled
 from agentbox.native import kept
 from agentbox.native.broker import Broker, as_user
 
@@ -181,15 +182,9 @@ class Session:
 def _spawn(words: list[str], plan: Start, passed: list[int], identity: Identity) -> subprocess.Popen[bytes]:
     """Start the sandbox. On a terminal it stays in our process group, so that it may read; a ^C there reaches the agent
     from the terminal, and nobody between it and us may die of it. agentbox-enter takes that back."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGQUIT)}
     group = None if sys.stdin.isatty() else 0
-    try:
-        for number in before:
-            signal.signal(number, signal.SIG_IGN)
+    with handled((signal.SIGINT, signal.SIGQUIT), signal.SIG_IGN):
         return _popen(words, plan, passed, identity, {"process_group": group})
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _beside(

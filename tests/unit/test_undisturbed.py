@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agentbox import identity, policy, session
-from agentbox.forwarder import FORWARDED, undisturbed
+from agentbox.interruption import ENDS, undisturbed
 from agentbox.native import run
 
 
@@ -39,7 +39,7 @@ def natively(request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("engine", [in_a_container, natively])
-@pytest.mark.parametrize("number", FORWARDED)
+@pytest.mark.parametrize("number", ENDS)
 def test_a_signal_does_not_end_the_cleaning_up(
     home: Path, monkeypatch: pytest.MonkeyPatch, engine: Any, number: signal.Signals
 ) -> None:
