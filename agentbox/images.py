@@ -14,6 +14,7 @@ from agentbox.compose import tag
 from agentbox.engine import INPUTS, MACHINES, Engine, Facts
 from agentbox.errors import UsageError
 from agentbox.identity import Identity
+from agentbox.named_file import is_readable
 from agentbox.policy_load import PACKAGE
 from agentbox.policy_model import Policy
 from agentbox.resources import lib, tree
@@ -88,7 +89,7 @@ def ca_bundle(option: str | None, policy: Policy) -> Path | None:
         ("--ca-bundle", option),
         ("AGENTBOX_CA_BUNDLE", os.environ.get("AGENTBOX_CA_BUNDLE")),
         ("image.ca_bundle", policy.image.ca_bundle),
-        ("NODE_EXTRA_CA_CERTS", extra if os.access(extra, os.R_OK) and Path(extra).is_file() else ""),
+        ("NODE_EXTRA_CA_CERTS", extra if is_readable(extra) else ""),
     ):
         if value:
             certificates(Path(value), what)

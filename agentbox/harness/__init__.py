@@ -19,6 +19,7 @@ from agentbox.errors import InstallError
 from agentbox.harness import cache
 from agentbox.harness.installed import Installed, describe, installed_on_path
 from agentbox.identity import Identity
+from agentbox.named_file import is_readable
 from agentbox.policy_model import Policy
 
 if TYPE_CHECKING:
@@ -133,4 +134,4 @@ def _pip(home: Path, bundles: list[Path]) -> pypi_.Index:
 
 
 def _files(name: str) -> list[Path]:
-    return [Path(name)] if os.access(name, os.R_OK) and Path(name).is_file() else []
+    return [Path(name)] if is_readable(name) else []

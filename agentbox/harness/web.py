@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from agentbox.errors import InstallError
 from agentbox.harness.settings import basic
+from agentbox.named_file import is_readable
 
 SECONDS = 30
 TRIES = 4
@@ -255,7 +256,7 @@ def bundle(extra: list[Path], target: Path) -> Path | None:
     if not extra:
         return None
     system = [os.environ.get("SSL_CERT_FILE", ""), ssl.get_default_verify_paths().cafile or "", *SYSTEM_BUNDLES]
-    first = next((Path(name) for name in system if os.access(name, os.R_OK) and Path(name).is_file()), None)
+    first = next((Path(name) for name in system if is_readable(name)), None)
     parts = [path.read_bytes() for path in ([first] if first else []) + extra]
     target.write_bytes(b"\n".join(parts))
     return target

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from agentbox.named_file import is_readable
 from agentbox.policy_model import Policy
 from agentbox.resources import lib, tree
 
@@ -59,6 +60,6 @@ def bundle() -> bytes:
     """The certificates that this host trusts."""
     named = os.environ.get("SSL_CERT_FILE", "")
     for path in (named, *BUNDLES):
-        if os.access(path, os.R_OK) and Path(path).is_file():
+        if is_readable(path):
             return Path(path).read_bytes()
     return b""
