@@ -219,7 +219,7 @@ def engine_if_any() -> Engine | None:
 
 
 def asked() -> tuple[Engine | None, list[Container]]:
-    """Both of them."""
+    """The engine and the user's containers on it, asked for at once: `engine_if_any` and `containers` in one."""
     from agentbox.engine import Engine, find_docker
 
     if not (find_docker() or os.environ.get("DOCKER_HOST")):

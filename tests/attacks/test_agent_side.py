@@ -28,14 +28,19 @@ def test_hidden_variables_do_not_reach_a_tool(worlds: dict[str, World], start: s
     assert done.returncode == 0
 
 
-# libc makes their child, from the agent's own descriptors; and the agent that becomes a tool gives up nothing.
-WITH_TERMINAL = {"posix_spawn", "posix_spawnp", "popen", "system", "wordexp", "in_place"}
-KEEPS = pytest.mark.xfail(strict=True, reason="libc forks, and no wrapper sees the child")
+BY_LIBC = "libc makes the child from the agent's own descriptors, and no wrapper sees it before it runs"
+KEEP_THE_TERMINAL = {
+    **dict.fromkeys(("posix_spawn", "posix_spawnp", "popen", "system", "wordexp"), BY_LIBC),
+    "in_place": "the agent's own process becomes the tool, and its terminal is the agent's to keep",
+}
 
 
-@pytest.mark.parametrize(
-    "start", [pytest.param(each, marks=KEEPS) if each in WITH_TERMINAL else each for each in STARTS]
-)
+def marked(start: str) -> object:
+    reason = KEEP_THE_TERMINAL.get(start)
+    return pytest.param(start, marks=pytest.mark.xfail(strict=True, reason=reason)) if reason else start
+
+
+@pytest.mark.parametrize("start", [marked(each) for each in STARTS])
 def test_a_tool_whose_output_is_collected_has_not_the_agents_terminal(worlds: dict[str, World], start: str) -> None:
     """Nobody gave it another input; what is typed would be its own to read."""
     ours, terminal = pty.openpty()

@@ -73,10 +73,9 @@ def stopped(monkeypatch: pytest.MonkeyPatch, seconds: float) -> int:
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()
-        waited = subprocess.Popen.wait
         monkeypatch.setattr(sessions.time, "sleep", lambda _: process.poll())  # somebody has to collect it
         sessions.stop(Running("x", "pi", "/", [], process.pid, 0))
-        return waited(process)
+        return process.wait()
 
 
 def test_stop_leaves_time_to_clean_up_after_an_agent_that_had_to_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
